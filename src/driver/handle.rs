@@ -1,0 +1,89 @@
+//! The door to the driver: send an event, hear what became of it, see the latest picture.
+
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::limits;
+use crate::payment::event::{Denial, Event, Reply};
+use crate::snapshot::Snapshot;
+
+/// An event on its way, with the ear of whoever sent it.
+#[derive(Debug)]
+pub struct Envelope {
+    pub(super) event: Event,
+    pub(super) accepted: Option<oneshot::Sender<Result<Ticket, Denial>>>,
+}
+
+/// What was accepted, and the promise of its end.
+#[derive(Debug)]
+pub struct Ticket {
+    /// As it stands after the first commit.
+    pub first: Reply,
+    pub(super) settled: Option<oneshot::Receiver<Reply>>,
+}
+
+impl Ticket {
+    /// Wait until it is final or in doubt. Has no limit of its own: every step below has one.
+    ///
+    /// # Errors
+    /// [`Denial::ShuttingDown`] when the daemon stops first; what was begun is on disk.
+    pub async fn settled(self) -> Result<Reply, Denial> {
+        match self.settled {
+            None => Ok(self.first),
+            Some(end) => end.await.map_err(|_| Denial::ShuttingDown),
+        }
+    }
+}
+
+/// The door to the driver. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(super) queue: mpsc::Sender<Envelope>,
+    pub(super) pictures: watch::Receiver<Arc<Snapshot>>,
+}
+
+impl Handle {
+    /// Ask for something on behalf of a till or a person. Refused at once when the queue is nearly full, so that answers of
+    /// providers and devices always find room.
+    ///
+    /// # Errors
+    /// Whatever speaks against it; then nothing was changed and nothing was sent.
+    pub async fn ask(&self, event: Event) -> Result<Ticket, Denial> {
+        if self.queue.capacity() <= limits::EVENT_QUEUE_RESERVE {
+            return Err(Denial::Overloaded);
+        }
+        let (accepted, answer) = oneshot::channel();
+        let envelope = Envelope { event, accepted: Some(accepted) };
+        self.queue.try_send(envelope).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => Denial::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => Denial::ShuttingDown,
+        })?;
+        answer.await.map_err(|_| Denial::ShuttingDown)?
+    }
+
+    /// Report what happened. Waits for room and is never refused; returns when the event is in the queue.
+    pub async fn tell(&self, event: Event) {
+        // A closed queue means that the daemon stops: what was not told is asked about at the next start.
+        let _ = self.queue.send(Envelope { event, accepted: None }).await;
+    }
+
+    /// Report something from a place that cannot wait (a dropped connection). Waits in the background for room.
+    pub fn tell_later(&self, event: Event) {
+        let handle = self.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { handle.tell(event).await });
+        }
+    }
+
+    /// The latest picture.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.pictures.borrow().clone()
+    }
+
+    /// Every picture from now on (the latest one if several came meanwhile).
+    #[must_use]
+    pub fn pictures(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.pictures.clone()
+    }
+}

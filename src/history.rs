@@ -1,0 +1,89 @@
+//! Reading what was: payments that left memory, lists, the journal. Read-only, on connections of its own.
+
+use crate::payment::sale::{Method, Payment, PaymentId, RefundId, UnixMs};
+use crate::snapshot::QueueDepth;
+
+/// What can be asked of the past. Implemented by the store; the API and the technician's socket know only this.
+pub trait History: Send + Sync {
+    /// One payment.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn payment(&self, id: PaymentId) -> Result<Option<Payment>, HistoryError>;
+
+    /// Payments, newest first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn payments(&self, filter: &Filter) -> Result<Vec<Payment>, HistoryError>;
+
+    /// Payments with a receipt in the queue or parked, oldest receipt first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn queue(&self, filter: &QueueFilter) -> Result<Vec<Payment>, HistoryError>;
+
+    /// Lines of the journal after `after`, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn journal(&self, after: i64, limit: u32) -> Result<Vec<JournalLine>, HistoryError>;
+
+    /// The payment that a refund belongs to.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn payment_of_refund(&self, id: RefundId) -> Result<Option<Payment>, HistoryError>;
+
+    /// The queue in numbers.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn queue_depth(&self) -> Result<QueueDepth, HistoryError>;
+}
+
+/// Which payments.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of this method only.
+    pub method: Option<Method>,
+    /// In this state only ([`crate::payment::sale::State::name`]).
+    pub state: Option<String>,
+    /// With this order number of the till only.
+    pub order_id: Option<String>,
+    /// Created at or after.
+    pub since_ms: Option<UnixMs>,
+    /// Created before.
+    pub until_ms: Option<UnixMs>,
+    /// At most so many; 0 = the default of the implementation.
+    pub limit: u32,
+}
+
+/// Which receipts.
+#[derive(Clone, Debug, Default)]
+pub struct QueueFilter {
+    /// Of this provider only.
+    pub method: Option<Method>,
+    /// Only those whose turn has come by then, and which are not parked.
+    pub due_ms: Option<UnixMs>,
+    /// At most so many; 0 = the default of the implementation.
+    pub limit: u32,
+}
+
+/// A line of the journal, as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalLine {
+    /// Its number, counting from 1 without a gap.
+    pub sequence: i64,
+    /// When it was written.
+    pub at_ms: UnixMs,
+    /// What it is about.
+    pub payment: Option<PaymentId>,
+    /// The fact, JSON.
+    pub fact: String,
+}
+
+/// The store cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store cannot be read: {0}")]
+pub struct HistoryError(pub String);

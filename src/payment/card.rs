@@ -1,0 +1,254 @@
+//! What the PinPad says, in the words of a payment: runs, slips, settlements. Nothing here knows bytes.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use uuid::Uuid;
+
+use super::sale::{Doubt, PaymentId, Private, RefundId, Token, UnixMs};
+
+/// The name of one run of the PinPad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub Uuid);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One run of the PinPad that moves money or closes the shift, with everything that it said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its name, the same on the serial line.
+    pub id: RunId,
+    /// The last card operation known before this one began: what a question about the last transaction answers if this one never happened.
+    pub before: Option<CardMark>,
+    /// From here on the till cannot take it back.
+    pub card_presented: bool,
+    /// The slip, holder's line and card number masked.
+    pub slip_text: String,
+    /// The slip as printed: in memory and in the first answer only.
+    #[serde(skip)]
+    pub slip_printed: Private,
+    /// What the slip says.
+    pub slip: Slip,
+    /// SETTAGS, as sent.
+    pub tags: Vec<(String, String)>,
+    /// STORERC.
+    pub result: Option<String>,
+    /// How it ended; `None` while it runs and while nobody knows.
+    pub over: Option<RunOver>,
+}
+
+impl Run {
+    /// A run about which nothing was said yet.
+    #[must_use]
+    pub fn new(id: RunId, before: Option<CardMark>) -> Self {
+        Self {
+            id,
+            before,
+            card_presented: false,
+            slip_text: String::new(),
+            slip_printed: Private::default(),
+            slip: Slip::default(),
+            tags: Vec::new(),
+            result: None,
+            over: None,
+        }
+    }
+
+    /// Nothing more will be heard of it.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over.is_some()
+    }
+}
+
+/// Why nothing more will be heard of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOver {
+    /// ENDTR was received.
+    Ended,
+    /// Nothing of it was ever written to the line.
+    NotSent,
+    /// A question to the PinPad settled it.
+    Asked,
+    /// An operator settled it.
+    Operator,
+}
+
+/// Which card operation: enough to recognise it without clocks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardMark {
+    /// Retrieval reference number.
+    pub rrn: Option<String>,
+    /// "Чек 6".
+    pub receipt_number: Option<String>,
+    /// "Номер смены 1".
+    pub shift: Option<String>,
+    /// "ID Терминала".
+    pub terminal_id: Option<String>,
+}
+
+/// The fields of a slip; absent where the slip does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Slip {
+    /// СУММА, minor units.
+    pub amount_minor: Option<u64>,
+    /// КОМИССИЯ, minor units.
+    pub surcharge_minor: Option<u64>,
+    /// ИТОГО, minor units.
+    pub total_minor: Option<u64>,
+    /// RRN.
+    pub rrn: Option<String>,
+    /// Код авторизации.
+    pub authorisation_code: Option<String>,
+    /// Код ответа.
+    pub response_code: Option<String>,
+    /// First six and last four digits.
+    pub card_masked: Option<String>,
+    /// ID Терминала.
+    pub terminal_id: Option<String>,
+    /// ID Организации.
+    pub merchant_id: Option<String>,
+    /// Номер смены.
+    pub shift: Option<String>,
+    /// Чек.
+    pub receipt_number: Option<String>,
+    /// Дата, as printed.
+    pub date: Option<String>,
+    /// Time, as printed.
+    pub time: Option<String>,
+    /// Оплата, Возврат, …, as printed.
+    pub operation: Option<String>,
+    /// ОДОБРЕНО (true) or ОТКАЗАНО (false).
+    pub approved: Option<bool>,
+    /// ОПЕРАЦИЯ ОТМЕНЕНА.
+    pub cancelled: bool,
+    /// "Итоги совпали" (true) or not (false).
+    pub totals_agree: Option<bool>,
+    /// Two different values were printed for one field: its name.
+    pub conflict: Option<String>,
+}
+
+impl Slip {
+    /// The mark of the operation on this slip.
+    #[must_use]
+    pub fn mark(&self) -> CardMark {
+        CardMark {
+            rrn: self.rrn.clone(),
+            receipt_number: self.receipt_number.clone(),
+            shift: self.shift.clone(),
+            terminal_id: self.terminal_id.clone(),
+        }
+    }
+}
+
+/// What a run of the PinPad is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "for", rename_all = "snake_case")]
+pub enum Job {
+    /// Take the money of a payment.
+    Sale {
+        /// Whose.
+        payment: PaymentId,
+    },
+    /// Give it back.
+    Refund {
+        /// Whose.
+        payment: PaymentId,
+        /// Which refund.
+        refund: RefundId,
+    },
+    /// Close the shift.
+    Settlement {
+        /// Which one.
+        settlement: SettlementId,
+    },
+}
+
+/// A question to the PinPad that moves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// Operation 2,27.
+    LastTransaction,
+    /// Operation 2,0.
+    DetailedReport,
+    /// Operation 2,10.
+    ShortReport,
+}
+
+/// The name of one settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SettlementId(pub Uuid);
+
+impl fmt::Display for SettlementId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The closing of a card shift.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settlement {
+    /// Its name.
+    pub id: SettlementId,
+    /// The till's idempotency token.
+    pub token: Option<Token>,
+    /// When it was asked for.
+    pub created_ms: UnixMs,
+    /// When it last changed.
+    pub updated_ms: UnixMs,
+    /// The shift it closes, where a slip of it told the number.
+    pub shift: Option<String>,
+    /// Where it stands.
+    pub state: SettlementState,
+    /// The PinPad's run.
+    pub run: Run,
+}
+
+/// Where a settlement stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum SettlementState {
+    /// The PinPad is at work.
+    Processing,
+    /// The shift is closed.
+    Done,
+    /// The shift is still open.
+    Refused {
+        /// The PinPad's code.
+        code: Option<String>,
+        /// In words.
+        message: Option<String>,
+    },
+    /// Nobody here knows; asked about by report, never resent.
+    InDoubt {
+        /// Why.
+        why: Doubt,
+    },
+}
+
+impl SettlementState {
+    /// The stable name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Processing => "processing",
+            Self::Done => "done",
+            Self::Refused { .. } => "refused",
+            Self::InDoubt { .. } => "settlement_in_doubt",
+        }
+    }
+
+    /// Done or refused.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Done | Self::Refused { .. })
+    }
+}

@@ -1,0 +1,626 @@
+//! The journal's lines. A [`Fact`] is something that happened; [`Terminal::apply`] is the only thing that changes a payment,
+//! so that replaying the journal from its first line gives the payments as they stand.
+
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use super::card::{CardMark, Job, Run, RunId, RunOver, Settlement, SettlementId, SettlementState, Slip};
+use super::fiscal::{Confirmation, ConfirmationState, Fiscal, Receipt};
+use super::money::Money;
+use super::sale::{
+    Answer, Approval, CancelledBy, Decline, Doubt, Merchant, Method, Payment, PaymentId, Private, Refund, RefundId,
+    RefundKind, RefundState, Resolution, State, Token, UnixMs,
+};
+use super::terminal::Terminal;
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum Fact {
+    /// A sale was asked for. `state` is `awaiting_payer`, or `bank_processing` where the request brought the code.
+    Opened {
+        /// Its name.
+        payment: PaymentId,
+        /// Who is to move the money.
+        method: Method,
+        /// How much.
+        amount: Money,
+        /// The code, where the till brought it.
+        code: Option<String>,
+        /// Holds the counter.
+        attended: bool,
+        /// The till's token.
+        token: Option<Token>,
+        /// The till's order number.
+        order_id: Option<String>,
+        /// The fiscal identity.
+        merchant: Merchant,
+        /// Where it begins.
+        state: State,
+        /// The PinPad's run (HUMO), and the last card operation known before it.
+        run: Option<(RunId, Option<CardMark>)>,
+        /// Another payment of the same amount is in doubt.
+        warned_of: Option<PaymentId>,
+    },
+    /// The scanner gave the code; the provider is about to be asked.
+    CodeBound {
+        /// Whose.
+        payment: PaymentId,
+        /// As read.
+        code: String,
+    },
+    /// The money moved.
+    Approved {
+        /// Whose.
+        payment: PaymentId,
+        /// What was said.
+        approval: Approval,
+        /// After it had ended otherwise.
+        late: bool,
+        /// The fiscal debt, born in this very line.
+        fiscal: Fiscal,
+    },
+    /// No money moved.
+    Declined {
+        /// Whose.
+        payment: PaymentId,
+        /// Why.
+        decline: Decline,
+    },
+    /// Nobody here knows.
+    Doubted {
+        /// Whose.
+        payment: PaymentId,
+        /// Why.
+        why: Doubt,
+    },
+    /// Called off before anything was sent.
+    Cancelled {
+        /// Whose.
+        payment: PaymentId,
+        /// By whom.
+        by: CancelledBy,
+    },
+    /// Nobody paid in time.
+    Expired {
+        /// Whose.
+        payment: PaymentId,
+    },
+    /// An operator ended a doubt; the line that follows says to what.
+    Resolved {
+        /// Whose.
+        payment: PaymentId,
+        /// Who signed, why, on what evidence.
+        resolution: Resolution,
+    },
+    /// The answer was written out to the till.
+    Answered {
+        /// Whose.
+        payment: PaymentId,
+    },
+    /// A card is in the game.
+    CardPresented {
+        /// Which run.
+        job: Job,
+    },
+    /// The PinPad printed.
+    Printed {
+        /// Which run.
+        job: Job,
+        /// This piece, masked.
+        text: String,
+        /// This piece, as printed; never at rest.
+        #[serde(skip)]
+        printed: Private,
+        /// The whole slip so far.
+        slip: Box<Slip>,
+    },
+    /// SETTAGS.
+    Tagged {
+        /// Which run.
+        job: Job,
+        /// As sent.
+        tags: Vec<(String, String)>,
+    },
+    /// STORERC.
+    Result {
+        /// Which run.
+        job: Job,
+        /// As sent.
+        code: String,
+    },
+    /// Nothing more will be heard of a run.
+    RunOver {
+        /// Which run.
+        job: Job,
+        /// Why.
+        over: RunOver,
+    },
+    /// The till brought a receipt. `state` is `queued`, `held` (in doubt) or `parked` (cannot be sent).
+    ReceiptBrought {
+        /// Whose.
+        payment: PaymentId,
+        /// The receipt.
+        receipt: Receipt,
+        /// Where it begins.
+        state: ConfirmationState,
+        /// Why it is parked.
+        why: Option<String>,
+    },
+    /// A held receipt may go now, or a parked one goes again as it was.
+    ReceiptReleased {
+        /// Whose.
+        payment: PaymentId,
+        /// Which.
+        number: u32,
+        /// `queued`, `parked` or `withdrawn`.
+        state: ConfirmationState,
+        /// Who asked, or why.
+        why: Option<String>,
+    },
+    /// A delivery failed and will be tried again.
+    ReceiptDelayed {
+        /// Whose.
+        payment: PaymentId,
+        /// Which.
+        number: u32,
+        /// Not before this.
+        next_ms: UnixMs,
+        /// Why it failed.
+        error: String,
+    },
+    /// The provider has it.
+    ReceiptConfirmed {
+        /// Whose.
+        payment: PaymentId,
+        /// Which.
+        number: u32,
+        /// The provider's answer.
+        answer: Option<String>,
+    },
+    /// The provider will not take it; a person has to look.
+    ReceiptParked {
+        /// Whose.
+        payment: PaymentId,
+        /// Which.
+        number: u32,
+        /// Why.
+        error: String,
+    },
+    /// A refund or void was asked for.
+    RefundOpened {
+        /// Of which payment.
+        payment: PaymentId,
+        /// Its name.
+        refund: RefundId,
+        /// Void or refund.
+        kind: RefundKind,
+        /// How much.
+        amount: Money,
+        /// The till's token.
+        token: Option<Token>,
+        /// Its run, and the last card operation known before it.
+        run: (RunId, Option<CardMark>),
+    },
+    /// A refund moved on.
+    RefundBecame {
+        /// Of which payment.
+        payment: PaymentId,
+        /// Which.
+        refund: RefundId,
+        /// To what.
+        state: RefundState,
+    },
+    /// Everything was given back.
+    Refunded {
+        /// Of which payment.
+        payment: PaymentId,
+    },
+    /// A settlement was asked for.
+    SettlementOpened {
+        /// Its name.
+        settlement: SettlementId,
+        /// The till's token.
+        token: Option<Token>,
+        /// The shift it closes, where known.
+        shift: Option<String>,
+        /// Its run, and the last card operation known before it.
+        run: (RunId, Option<CardMark>),
+    },
+    /// A settlement moved on.
+    SettlementBecame {
+        /// Which.
+        settlement: SettlementId,
+        /// To what.
+        state: SettlementState,
+    },
+    /// The last card operation that is known to have happened.
+    CardMarked {
+        /// Which.
+        mark: CardMark,
+    },
+    /// Sales are closed.
+    SalesClosed {
+        /// Why.
+        why: String,
+    },
+    /// Sales are open again.
+    SalesOpened {
+        /// Who signed.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Fact {
+    /// The payment that this fact is about.
+    #[must_use]
+    pub fn payment(&self) -> Option<PaymentId> {
+        match self {
+            Self::Opened { payment, .. }
+            | Self::CodeBound { payment, .. }
+            | Self::Approved { payment, .. }
+            | Self::Declined { payment, .. }
+            | Self::Doubted { payment, .. }
+            | Self::Cancelled { payment, .. }
+            | Self::Expired { payment }
+            | Self::Resolved { payment, .. }
+            | Self::Answered { payment }
+            | Self::ReceiptBrought { payment, .. }
+            | Self::ReceiptReleased { payment, .. }
+            | Self::ReceiptDelayed { payment, .. }
+            | Self::ReceiptConfirmed { payment, .. }
+            | Self::ReceiptParked { payment, .. }
+            | Self::RefundOpened { payment, .. }
+            | Self::RefundBecame { payment, .. }
+            | Self::Refunded { payment } => Some(*payment),
+            Self::CardPresented { job }
+            | Self::Printed { job, .. }
+            | Self::Tagged { job, .. }
+            | Self::Result { job, .. }
+            | Self::RunOver { job, .. } => match job {
+                Job::Sale { payment } | Job::Refund { payment, .. } => Some(*payment),
+                Job::Settlement { .. } => None,
+            },
+            Self::SettlementOpened { .. }
+            | Self::SettlementBecame { .. }
+            | Self::CardMarked { .. }
+            | Self::SalesClosed { .. }
+            | Self::SalesOpened { .. } => None,
+        }
+    }
+
+    /// Whether this fact is about a settlement.
+    #[must_use]
+    pub fn settlement(&self) -> Option<SettlementId> {
+        match self {
+            Self::SettlementOpened { settlement, .. } | Self::SettlementBecame { settlement, .. } => Some(*settlement),
+            Self::CardPresented { job }
+            | Self::Printed { job, .. }
+            | Self::Tagged { job, .. }
+            | Self::Result { job, .. }
+            | Self::RunOver { job, .. } => match job {
+                Job::Settlement { settlement } => Some(*settlement),
+                Job::Sale { .. } | Job::Refund { .. } => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// A journal that cannot have been written by this machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// The line speaks of something that no earlier line made.
+    #[error("the journal speaks of {what}, which no earlier line made")]
+    Unknown {
+        /// Of what.
+        what: String,
+    },
+    /// The line makes something a second time.
+    #[error("the journal makes {what} a second time")]
+    Twice {
+        /// What.
+        what: String,
+    },
+    /// The diagram has no such arrow.
+    #[error("payment {payment} cannot go from {from} to {to}")]
+    NoArrow {
+        /// Which payment.
+        payment: PaymentId,
+        /// From where.
+        from: &'static str,
+        /// To where.
+        to: &'static str,
+    },
+}
+
+impl Terminal {
+    /// Change the state by one line of the journal.
+    ///
+    /// # Errors
+    /// A line that does not follow from what is known: the caller drops the whole decision, and `audit` reports it.
+    pub fn apply(&mut self, at_ms: UnixMs, fact: &Fact) -> Result<(), ApplyError> {
+        match fact {
+            Fact::Opened { .. } => self.open_payment(at_ms, fact),
+            Fact::SettlementOpened { settlement, token, shift, run } => {
+                self.settlement = Some(Arc::new(Settlement {
+                    id: *settlement,
+                    token: token.clone(),
+                    created_ms: at_ms,
+                    updated_ms: at_ms,
+                    shift: shift.clone(),
+                    state: SettlementState::Processing,
+                    run: Run::new(run.0, run.1.clone()),
+                }));
+                Ok(())
+            }
+            Fact::SettlementBecame { settlement, state } => {
+                let s = self.settlement_mut(*settlement)?;
+                s.state = state.clone();
+                s.updated_ms = at_ms;
+                Ok(())
+            }
+            Fact::CardMarked { mark } => {
+                self.register.last_card = Some(mark.clone());
+                Ok(())
+            }
+            Fact::SalesClosed { why } => {
+                self.register.closed = Some(why.clone());
+                Ok(())
+            }
+            Fact::SalesOpened { .. } => {
+                self.register.closed = None;
+                Ok(())
+            }
+            Fact::CardPresented { job }
+            | Fact::Printed { job, .. }
+            | Fact::Tagged { job, .. }
+            | Fact::Result { job, .. }
+            | Fact::RunOver { job, .. } => {
+                hear(self.run_mut(*job, at_ms)?, fact);
+                Ok(())
+            }
+            _ => {
+                let id = fact.payment().unwrap_or(PaymentId(uuid::Uuid::nil()));
+                let payment = self.payment_mut(id)?;
+                payment.updated_ms = at_ms;
+                payment.take(at_ms, fact)
+            }
+        }
+    }
+
+    fn open_payment(&mut self, at_ms: UnixMs, fact: &Fact) -> Result<(), ApplyError> {
+        let Fact::Opened {
+            payment: id,
+            method,
+            amount,
+            code,
+            attended,
+            token,
+            order_id,
+            merchant,
+            state,
+            run,
+            warned_of,
+        } = fact
+        else {
+            return Ok(());
+        };
+        if self.payments.contains_key(id) {
+            return Err(ApplyError::Twice { what: format!("payment {id}") });
+        }
+        if *method == Method::Humo {
+            self.register.last_sale = Some(*id);
+        }
+        self.payments.insert(
+            *id,
+            Arc::new(Payment {
+                id: *id,
+                method: *method,
+                amount: *amount,
+                code: code.clone(),
+                attended: *attended,
+                token: token.clone(),
+                order_id: order_id.clone(),
+                merchant: merchant.clone(),
+                created_ms: at_ms,
+                updated_ms: at_ms,
+                state: state.clone(),
+                late: false,
+                approval: None,
+                fiscal: Fiscal::None,
+                confirmations: Vec::new(),
+                run: run.as_ref().map(|(run, before)| Run::new(*run, before.clone())),
+                refunds: Vec::new(),
+                resolution: None,
+                answered: false,
+                warned_of: *warned_of,
+                answer: None,
+            }),
+        );
+        Ok(())
+    }
+
+    fn payment_mut(&mut self, id: PaymentId) -> Result<&mut Payment, ApplyError> {
+        self.payments
+            .get_mut(&id)
+            .map(Arc::make_mut)
+            .ok_or_else(|| ApplyError::Unknown { what: format!("payment {id}") })
+    }
+
+    fn settlement_mut(&mut self, id: SettlementId) -> Result<&mut Settlement, ApplyError> {
+        self.settlement
+            .as_mut()
+            .filter(|s| s.id == id)
+            .map(Arc::make_mut)
+            .ok_or_else(|| ApplyError::Unknown { what: format!("settlement {id}") })
+    }
+
+    fn run_mut(&mut self, job: Job, at_ms: UnixMs) -> Result<&mut Run, ApplyError> {
+        let run = match job {
+            Job::Sale { payment } => {
+                let p = self.payment_mut(payment)?;
+                p.updated_ms = at_ms;
+                p.run.as_mut()
+            }
+            Job::Refund { payment, refund } => {
+                let p = self.payment_mut(payment)?;
+                p.updated_ms = at_ms;
+                p.refunds.iter_mut().find(|r| r.id == refund).and_then(|r| r.run.as_mut())
+            }
+            Job::Settlement { settlement } => {
+                let s = self.settlement_mut(settlement)?;
+                s.updated_ms = at_ms;
+                Some(&mut s.run)
+            }
+        };
+        run.ok_or_else(|| ApplyError::Unknown { what: format!("the PinPad's run for {job:?}") })
+    }
+}
+
+/// Write down what the PinPad said in its run.
+fn hear(run: &mut Run, fact: &Fact) {
+    match fact {
+        Fact::CardPresented { .. } => run.card_presented = true,
+        Fact::Printed { text, printed, slip, .. } => {
+            run.slip_text.push_str(text);
+            if let Some(piece) = &printed.0 {
+                run.slip_printed.0.get_or_insert_default().push_str(piece);
+            }
+            run.slip = (**slip).clone();
+        }
+        Fact::Tagged { tags, .. } => run.tags.extend(tags.iter().cloned()),
+        Fact::Result { code, .. } => run.result = Some(code.clone()),
+        Fact::RunOver { over, .. } => run.over = Some(*over),
+        _ => {}
+    }
+}
+
+impl Payment {
+    /// Take one fact about this payment.
+    fn take(&mut self, at_ms: UnixMs, fact: &Fact) -> Result<(), ApplyError> {
+        match fact {
+            Fact::CodeBound { code, .. } => {
+                self.code = Some(code.clone());
+                self.become_state(State::BankProcessing)
+            }
+            Fact::Approved { approval, late, fiscal, .. } => {
+                self.approval = Some(approval.clone());
+                self.late = *late;
+                self.fiscal = *fiscal;
+                self.become_state(State::Paid)
+            }
+            Fact::Declined { decline, .. } => self.become_state(State::Declined(decline.clone())),
+            Fact::Doubted { why, .. } => self.become_state(State::InDoubt { why: why.clone() }),
+            Fact::Cancelled { by, .. } => self.become_state(State::Cancelled { by: *by }),
+            Fact::Expired { .. } => self.become_state(State::Expired),
+            Fact::Refunded { .. } => self.become_state(State::Refunded),
+            Fact::Resolved { resolution, .. } => {
+                self.resolution = Some(resolution.clone());
+                Ok(())
+            }
+            Fact::Answered { .. } => {
+                self.answered = true;
+                Ok(())
+            }
+            Fact::RefundOpened { refund, kind, amount, token, run, .. } => {
+                self.refunds.push(Refund {
+                    id: *refund,
+                    kind: *kind,
+                    amount: *amount,
+                    token: token.clone(),
+                    created_ms: at_ms,
+                    state: RefundState::Requested,
+                    run: Some(Run::new(run.0, run.1.clone())),
+                });
+                Ok(())
+            }
+            Fact::RefundBecame { refund, state, .. } => {
+                let found = self.refunds.iter_mut().find(|r| r.id == *refund);
+                found.ok_or_else(|| ApplyError::Unknown { what: format!("refund {refund}") })?.state = state.clone();
+                Ok(())
+            }
+            _ => self.take_receipt(at_ms, fact),
+        }
+    }
+
+    /// Take one fact about this payment's fiscal receipt.
+    fn take_receipt(&mut self, at_ms: UnixMs, fact: &Fact) -> Result<(), ApplyError> {
+        if let Fact::ReceiptBrought { receipt, state, why, .. } = fact {
+            if let Some(last) = self.confirmations.last_mut() {
+                last.state = ConfirmationState::Withdrawn;
+            }
+            self.confirmations.push(Confirmation {
+                number: u32::try_from(self.confirmations.len() + 1).unwrap_or(u32::MAX),
+                receipt: receipt.clone(),
+                asked_ms: at_ms,
+                state: *state,
+                attempts: 0,
+                next_ms: at_ms,
+                last_error: why.clone(),
+                answer: None,
+            });
+        } else {
+            let (number, id) = match fact {
+                Fact::ReceiptReleased { number, payment, .. }
+                | Fact::ReceiptDelayed { number, payment, .. }
+                | Fact::ReceiptConfirmed { number, payment, .. }
+                | Fact::ReceiptParked { number, payment, .. } => (*number, *payment),
+                _ => return Ok(()),
+            };
+            let found = self.confirmations.iter_mut().find(|c| c.number == number);
+            let c = found.ok_or_else(|| ApplyError::Unknown { what: format!("receipt {number} of {id}") })?;
+            match fact {
+                Fact::ReceiptReleased { state, why, .. } => {
+                    c.state = *state;
+                    c.attempts = 0;
+                    c.next_ms = at_ms;
+                    c.last_error.clone_from(why);
+                }
+                Fact::ReceiptDelayed { next_ms, error, .. } => {
+                    c.attempts = c.attempts.saturating_add(1);
+                    c.next_ms = *next_ms;
+                    c.last_error = Some(error.clone());
+                }
+                Fact::ReceiptConfirmed { answer, .. } => {
+                    c.attempts = c.attempts.saturating_add(1);
+                    c.state = ConfirmationState::Confirmed;
+                    c.last_error = None;
+                    c.answer.clone_from(answer);
+                }
+                Fact::ReceiptParked { error, .. } => {
+                    c.attempts = c.attempts.saturating_add(1);
+                    c.state = ConfirmationState::Parked;
+                    c.last_error = Some(error.clone());
+                }
+                _ => {}
+            }
+        }
+        self.fiscal = self.fiscal_by_receipts();
+        Ok(())
+    }
+
+    /// The fiscal state that the last receipt stands for.
+    fn fiscal_by_receipts(&self) -> Fiscal {
+        match self.confirmations.last().map(|c| c.state) {
+            Some(ConfirmationState::Queued) => Fiscal::Queued,
+            Some(ConfirmationState::Confirmed) => Fiscal::Confirmed,
+            Some(ConfirmationState::Parked) => Fiscal::Parked,
+            Some(ConfirmationState::Held | ConfirmationState::Withdrawn) | None => self.fiscal,
+        }
+    }
+
+    fn become_state(&mut self, next: State) -> Result<(), ApplyError> {
+        if !self.state.may_become(&next) {
+            return Err(ApplyError::NoArrow { payment: self.id, from: self.state.name(), to: next.name() });
+        }
+        self.state = next;
+        if self.state.is_final() && self.answer.is_none() {
+            self.answer =
+                Some(Answer { state: self.state.clone(), approval: self.approval.clone(), run: self.run.clone() });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,473 @@
+//! The nouns of a payment: what is known of one sale, from the till's request to its fiscal receipt.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use uuid::Uuid;
+
+use super::card::Run;
+use super::fiscal::{Confirmation, Fiscal};
+use super::money::Money;
+
+/// Wall time in milliseconds since 1970-01-01T00:00:00Z.
+pub type UnixMs = i64;
+
+/// The name of one payment, ours, a random UUID. On the wire: `transaction_id`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PaymentId(pub Uuid);
+
+impl fmt::Display for PaymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The name of one refund or void, ours, a random UUID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RefundId(pub Uuid);
+
+impl fmt::Display for RefundId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Who moves the money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// A card at the HUMO PinPad.
+    Humo,
+    /// CLICK PASS: a code that the customer shows.
+    Click,
+    /// PAYME GO: a code that the customer shows.
+    Payme,
+}
+
+impl Method {
+    /// Every method, in the order in which people list them.
+    pub const ALL: [Self; 3] = [Self::Humo, Self::Click, Self::Payme];
+
+    /// The stable name used in the store, in `--json` and in metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Humo => "humo",
+            Self::Click => "click",
+            Self::Payme => "payme",
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A till's idempotency token: the same key with the same digest finds the first payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// Till name and `Idempotency-Key`, joined by the API so that two tills never share a key.
+    pub key: String,
+    /// A digest of what was asked; another digest under the same key is a mistake of the till.
+    pub digest: String,
+}
+
+/// Whose fiscal identity a sale is made under, copied into it so that its answer never changes with the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merchant {
+    /// Taxpayer number.
+    pub inn: String,
+    /// Cash register id.
+    pub kkm_id: String,
+    /// Device id.
+    pub device_id: String,
+}
+
+/// One payment. The journal's facts are the only thing that changes it ([`super::fact`]).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    /// Its name, the till's `transaction_id`.
+    pub id: PaymentId,
+    /// Who moves the money.
+    pub method: Method,
+    /// What is asked of the customer.
+    pub amount: Money,
+    /// The code that the customer showed, where the method needs one and it is known.
+    pub code: Option<String>,
+    /// Holds scanner, PinPad and display: there is at most one such payment open.
+    pub attended: bool,
+    /// The till's idempotency token.
+    pub token: Option<Token>,
+    /// The till's own number for the order.
+    pub order_id: Option<String>,
+    /// The fiscal identity it was made under.
+    pub merchant: Merchant,
+    /// When the till asked.
+    pub created_ms: UnixMs,
+    /// When it last changed.
+    pub updated_ms: UnixMs,
+    /// Where it stands.
+    pub state: State,
+    /// Money came after the payment had ended otherwise.
+    pub late: bool,
+    /// What the provider or the PinPad said when it approved.
+    pub approval: Option<Approval>,
+    /// The fiscal debt and its end.
+    pub fiscal: Fiscal,
+    /// The receipts that were asked to be delivered, oldest first; only the last one counts.
+    pub confirmations: Vec<Confirmation>,
+    /// The PinPad's run that takes the money (HUMO only).
+    pub run: Option<Run>,
+    /// Voids and refunds, oldest first.
+    pub refunds: Vec<Refund>,
+    /// How an operator ended a doubt.
+    pub resolution: Option<Resolution>,
+    /// The answer was written out to the till, as far as the connection tells.
+    pub answered: bool,
+    /// Another payment of the same amount was in doubt when this one began.
+    pub warned_of: Option<PaymentId>,
+    /// The first final answer, which a repeated request gets for ever.
+    pub answer: Option<Answer>,
+}
+
+/// Where a payment stands; the diagram is in [`super`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum State {
+    /// Known, not started.
+    Created,
+    /// Waiting for a scan or for a card. Nothing was sent to anybody who could move money, except the PinPad's request for a card.
+    AwaitingPayer,
+    /// The first byte went to a provider, or a card was presented.
+    BankProcessing,
+    /// The money moved.
+    Paid,
+    /// All of it was given back.
+    Refunded,
+    /// No money moved.
+    Declined(Decline),
+    /// Called off before anything was sent.
+    Cancelled {
+        /// By whom or why.
+        by: CancelledBy,
+    },
+    /// Nobody paid in time.
+    Expired,
+    /// Nobody here knows. Only evidence or an operator ends it.
+    InDoubt {
+        /// Why nobody knows.
+        why: Doubt,
+    },
+}
+
+impl State {
+    /// The stable name used in the store, on the wire and in `--json`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::AwaitingPayer => "awaiting_payer",
+            Self::BankProcessing => "bank_processing",
+            Self::Paid => "paid",
+            Self::Refunded => "refunded",
+            Self::Declined(_) => "declined",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Expired => "expired",
+            Self::InDoubt { .. } => "in_doubt",
+        }
+    }
+
+    /// Nothing more is expected, though late money and refunds may still change it.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        !self.is_in_progress() && !matches!(self, Self::InDoubt { .. })
+    }
+
+    /// Somebody is still at work on it: the customer, the bank or we.
+    #[must_use]
+    pub fn is_in_progress(&self) -> bool {
+        matches!(self, Self::Created | Self::AwaitingPayer | Self::BankProcessing)
+    }
+
+    /// Whether the diagram has an arrow from here to `next`.
+    #[must_use]
+    pub fn may_become(&self, next: &Self) -> bool {
+        use State as S;
+        match (self, next) {
+            (S::Created, S::AwaitingPayer | S::BankProcessing | S::Cancelled { .. })
+            | (
+                S::AwaitingPayer,
+                S::BankProcessing | S::Cancelled { .. } | S::Expired | S::Declined(_) | S::InDoubt { .. },
+            )
+            | (S::BankProcessing, S::Paid | S::Declined(_) | S::InDoubt { .. })
+            | (S::InDoubt { .. }, S::Paid | S::Declined(_) | S::InDoubt { .. })
+            | (S::Cancelled { .. } | S::Declined(_) | S::Expired, S::Paid)
+            | (S::Paid, S::Refunded) => true,
+            (
+                S::Created
+                | S::AwaitingPayer
+                | S::BankProcessing
+                | S::Paid
+                | S::Refunded
+                | S::Declined(_)
+                | S::Cancelled { .. }
+                | S::Expired
+                | S::InDoubt { .. },
+                _,
+            ) => false,
+        }
+    }
+}
+
+/// Why no money moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decline {
+    /// The class of the refusal.
+    pub why: DeclineKind,
+    /// The provider's or the PinPad's code, as it spelled it.
+    pub code: Option<String>,
+    /// The provider's words; for people, not for machines.
+    pub message: Option<String>,
+}
+
+/// The classes of a decline (DESIGN §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeclineKind {
+    /// A well-formed refusal with a code that is known to mean "no money moved".
+    Refused,
+    /// Not one byte of the request was written.
+    NotSent,
+    /// The customer pressed the PinPad's red key.
+    CancelledAtPinpad,
+    /// The provider says that this terminal is not set up.
+    Misconfigured,
+    /// Proven never to have happened.
+    Absent,
+}
+
+impl DeclineKind {
+    /// The stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::NotSent => "not_sent",
+            Self::CancelledAtPinpad => "cancelled_at_pinpad",
+            Self::Misconfigured => "misconfigured",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+/// Who called a payment off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelledBy {
+    /// The till asked for it.
+    Till,
+    /// The till hung up before anything was sent.
+    TillGone,
+    /// The daemon was restarted before anything was sent.
+    Restart,
+    /// A technician at the terminal.
+    Operator,
+}
+
+/// Why nobody knows whether money moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "snake_case")]
+pub enum Doubt {
+    /// The provider's answer did not come, or cannot be understood; `text` says which.
+    Answer {
+        /// For the technician and for the till's `advice`.
+        text: String,
+    },
+    /// The daemon stopped while the bank was at work.
+    Restart,
+    /// The line to the PinPad broke, or it fell silent.
+    PinpadLost {
+        /// For the technician.
+        text: String,
+    },
+    /// The PinPad ended the dialogue without a result code.
+    NoResult,
+    /// The slip shows another amount than was asked for.
+    AmountDiffers {
+        /// What the slip says, minor units.
+        on_slip_minor: u64,
+    },
+    /// What the PinPad printed, tagged and returned does not agree with itself.
+    Contradiction {
+        /// For the technician.
+        text: String,
+    },
+}
+
+/// What is known of money that moved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The provider's own id (`payment_id`; HUMO: the RRN). Only this goes upstream.
+    pub payment_id: Option<String>,
+    /// The provider's transaction id, an echo that is kept and never compared.
+    pub upstream_transaction_id: Option<String>,
+    /// The provider's `status_code`, as sent.
+    pub status_code: Option<i64>,
+    /// The provider's `status`, as sent.
+    pub status: Option<String>,
+    /// The provider's words.
+    pub message: Option<String>,
+    /// The customer's phone, masked ("998•••••5009").
+    pub phone_masked: Option<String>,
+    /// The phone as received: in memory and in the first answer only, never at rest.
+    #[serde(skip)]
+    pub phone: Private,
+    /// How we know, where it was not the answer itself.
+    pub evidence: Option<String>,
+}
+
+/// A text that lives in memory and in the answer to the till, and nowhere else. It prints as a row of dots and is equal to every other one,
+/// because what is not kept cannot be compared.
+#[derive(Clone, Default)]
+pub struct Private(pub Option<String>);
+
+impl fmt::Debug for Private {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("•••")
+    }
+}
+
+impl PartialEq for Private {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Private {}
+
+/// Money given back, a child of its payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// Its name.
+    pub id: RefundId,
+    /// Void in the same shift, or refund of an earlier one.
+    pub kind: RefundKind,
+    /// What is given back.
+    pub amount: Money,
+    /// The till's idempotency token.
+    pub token: Option<Token>,
+    /// When the till asked.
+    pub created_ms: UnixMs,
+    /// Where it stands.
+    pub state: RefundState,
+    /// The PinPad's run.
+    pub run: Option<Run>,
+}
+
+/// The two ways of giving card money back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundKind {
+    /// The whole amount, in the shift of the sale.
+    Void,
+    /// After the settlement.
+    Refund,
+}
+
+/// Where a refund stands. `requested → processing → done | refused | in_doubt`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum RefundState {
+    /// On disk, not sent.
+    Requested,
+    /// The PinPad is at work.
+    Processing,
+    /// The money went back.
+    Done,
+    /// It did not.
+    Refused(Decline),
+    /// Nobody here knows.
+    InDoubt {
+        /// Why.
+        why: Doubt,
+    },
+}
+
+impl RefundState {
+    /// The stable name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Processing => "processing",
+            Self::Done => "done",
+            Self::Refused(_) => "refused",
+            Self::InDoubt { .. } => "in_doubt",
+        }
+    }
+
+    /// Whether this refund's money is, or may be, on its way back.
+    #[must_use]
+    pub fn holds_money(&self) -> bool {
+        !matches!(self, Self::Refused(_))
+    }
+
+    /// Done or refused.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Done | Self::Refused(_))
+    }
+}
+
+/// How an operator ended a doubt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// Who signs.
+    pub name: String,
+    /// Why they believe it.
+    pub reason: String,
+    /// What they found: `payment_id` or RRN.
+    pub evidence: Option<String>,
+}
+
+/// The first final answer of a payment, from which the till's repeated request is answered byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The state that was told.
+    pub state: State,
+    /// The approval that was told.
+    pub approval: Option<Approval>,
+    /// The slip that was told (holder masked at rest).
+    pub run: Option<Run>,
+}
+
+impl Payment {
+    /// Needs no more attention from the driver: it may leave memory and be loaded again when somebody names it.
+    #[must_use]
+    pub fn may_leave_memory(&self) -> bool {
+        self.state.is_final()
+            && self.run.as_ref().is_none_or(Run::is_over)
+            && self.refunds.iter().all(|r| r.state.is_final() && r.run.as_ref().is_none_or(Run::is_over))
+    }
+
+    /// The confirmation that counts: the last one asked for.
+    #[must_use]
+    pub fn confirmation(&self) -> Option<&Confirmation> {
+        self.confirmations.last()
+    }
+
+    /// Minor units that are, or may be, given back.
+    #[must_use]
+    pub fn refunded_minor(&self) -> i64 {
+        self.refunds.iter().filter(|r| r.state.holds_money()).map(|r| r.amount.minor()).sum()
+    }
+
+    /// The refund of that name.
+    #[must_use]
+    pub fn refund(&self, id: RefundId) -> Option<&Refund> {
+        self.refunds.iter().find(|r| r.id == id)
+    }
+}

@@ -1,0 +1,165 @@
+//! The machine's memory: the payments that are open, and what hangs on the box. Payments that are final leave it and are loaded again
+//! when an event names them ([`Terminal::adopt`], [`Lookup`]).
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::card::{CardMark, Job, Question, Run, RunId, Settlement};
+use super::event::Notice;
+use super::sale::{Merchant, Method, Payment, PaymentId, UnixMs};
+
+/// What the driver decides about, all of it in memory.
+#[derive(Clone, Debug)]
+pub struct Terminal {
+    /// How this terminal is set up.
+    pub policy: Arc<Policy>,
+    /// Open payments, and those that the current events name.
+    pub payments: BTreeMap<PaymentId, Arc<Payment>>,
+    /// The last settlement, open or not.
+    pub settlement: Option<Arc<Settlement>>,
+    /// Durable odds and ends, one row in the store.
+    pub register: Register,
+    /// The PinPad as we see it now; not stored.
+    pub pinpad: Pinpad,
+    /// The scanner is there; not stored.
+    pub scanner_present: bool,
+    /// The last word to the people at the counter; not stored.
+    pub notice: Option<(UnixMs, Notice)>,
+}
+
+/// Durable odds and ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Register {
+    /// Sales are closed, and why.
+    pub closed: Option<String>,
+    /// The last card operation that is known to have happened.
+    pub last_card: Option<CardMark>,
+    /// The last card sale that was begun, for a till that repeats without a key.
+    pub last_sale: Option<PaymentId>,
+}
+
+/// How this terminal is set up, as far as the machine needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The methods that can take money.
+    pub methods: Vec<Method>,
+    /// The fiscal identity.
+    pub merchant: Option<Merchant>,
+    /// What scanned codes are.
+    pub codes: super::code::CodeTable,
+    /// How long a customer may take to show a code.
+    pub scan_wait_ms: i64,
+    /// How long an unanswered card sale is joined by a repeat without a key.
+    pub join_unanswered_ms: i64,
+    /// Pause between two questions to the PinPad about one doubt.
+    pub ask_every_ms: i64,
+    /// First pause between two deliveries.
+    pub backoff_min_ms: i64,
+    /// Longest pause between two deliveries.
+    pub backoff_max_ms: i64,
+}
+
+/// The PinPad as we see it now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pinpad {
+    /// The line is open.
+    pub up: bool,
+    /// Why it is not.
+    pub down_why: Option<String>,
+    /// What it is at.
+    pub at: Option<PinpadAt>,
+    /// The last line it wanted shown.
+    pub status: Option<String>,
+    /// When the next question about a doubt is due, and how many were asked in vain.
+    pub next_ask: Option<NextAsk>,
+}
+
+/// What the PinPad is at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PinpadAt {
+    /// A run that moves money or closes the shift.
+    Job {
+        /// Its run.
+        run: RunId,
+        /// What for.
+        job: Job,
+    },
+    /// The end of an interrupted run is being heard.
+    Recovering {
+        /// The interrupted run.
+        run: RunId,
+        /// What it was for.
+        job: Job,
+    },
+    /// A question that moves nothing; its evidence is gathered here.
+    Asking {
+        /// The question's run.
+        run: RunId,
+        /// About what.
+        job: Job,
+        /// Which question.
+        question: Question,
+        /// What was said so far.
+        heard: Box<Run>,
+    },
+}
+
+impl PinpadAt {
+    /// The run on the line.
+    #[must_use]
+    pub fn run(&self) -> RunId {
+        match self {
+            Self::Job { run, .. } | Self::Recovering { run, .. } | Self::Asking { run, .. } => *run,
+        }
+    }
+}
+
+/// When to ask the PinPad about a doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextAsk {
+    /// Not before this.
+    pub at_ms: UnixMs,
+    /// Questions asked in vain.
+    pub asked: u32,
+}
+
+/// A row that an event needs and that may not be in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Lookup {
+    /// By our name.
+    Payment(PaymentId),
+    /// By the till's token: a payment, a refund's payment.
+    Token(String),
+    /// Payments that a code has been used for (not declined, not cancelled).
+    Code(Method, String),
+    /// By the provider's own id (HUMO: the RRN).
+    Upstream(Method, String),
+}
+
+impl Terminal {
+    /// An empty terminal.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy: Arc::new(policy),
+            payments: BTreeMap::new(),
+            settlement: None,
+            register: Register::default(),
+            pinpad: Pinpad::default(),
+            scanner_present: false,
+            notice: None,
+        }
+    }
+
+    /// Take a payment loaded from the store; the one already in memory is newer and stays.
+    pub fn adopt(&mut self, payment: Payment) {
+        self.payments.entry(payment.id).or_insert_with(|| Arc::new(payment));
+    }
+
+    /// Drop the payments that need no attention.
+    pub fn forget_finished(&mut self) {
+        self.payments.retain(|_, p| !p.may_leave_memory());
+    }
+}

@@ -1,0 +1,79 @@
+//! What everybody may see: one immutable picture of the terminal after each commit. Screens, answers and metrics are made from it.
+
+use std::sync::Arc;
+
+use crate::payment::card::Settlement;
+use crate::payment::event::Notice;
+use crate::payment::sale::{Payment, UnixMs};
+
+/// The terminal after a commit.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Counts up with every published picture.
+    pub sequence: u64,
+    /// The payment at the counter: the open one that holds scanner, PinPad and display.
+    pub counter: Option<Arc<Payment>>,
+    /// The payment that ended last, to be shown for a while.
+    pub last: Option<Arc<Payment>>,
+    /// Every payment (and refund, within its payment) that is in doubt, oldest first.
+    pub in_doubt: Vec<Arc<Payment>>,
+    /// A settlement that is open or in doubt.
+    pub settlement: Option<Arc<Settlement>>,
+    /// The queue of fiscal confirmations.
+    pub queue: QueueDepth,
+    /// What hangs on the box.
+    pub devices: Devices,
+    /// Sales are closed, and why.
+    pub closed: Option<String>,
+    /// What is wrong with the store.
+    pub store: StoreHealth,
+    /// The last word to the people at the counter.
+    pub notice: Option<(UnixMs, Notice)>,
+    /// The line that the PinPad wants shown.
+    pub pinpad_status: Option<String>,
+    /// A step of the machine was refused by its own invariants; a bug to be reported, counted since the start.
+    pub faults: u64,
+}
+
+/// The queue of fiscal confirmations in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// Receipts to be delivered.
+    pub queued: u64,
+    /// Receipts that a person has to look at.
+    pub parked: u64,
+    /// Paid sales whose receipt the till has not brought yet.
+    pub owed: u64,
+    /// When the oldest queued receipt was brought.
+    pub oldest_ms: Option<UnixMs>,
+}
+
+/// What hangs on the box.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Devices {
+    /// The PinPad: `None` = not configured.
+    pub pinpad: Option<Presence>,
+    /// The scanner: `None` = not configured.
+    pub scanner: Option<Presence>,
+}
+
+/// Whether a device is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It works.
+    Up,
+    /// It does not, with the reason for the technician.
+    Down(String),
+}
+
+/// How the store is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StoreHealth {
+    /// Commits work.
+    #[default]
+    Good,
+    /// The last commit failed; nothing new is begun.
+    Refusing(String),
+    /// Money moved and its line is not on disk yet: do not switch off.
+    Owing(String),
+}
