@@ -3,9 +3,15 @@
 //! The way of a sale: a till's request ([`payment::event`]) becomes an [`payment::Event`] in the one queue of the [`driver`]. The driver loads what
 //! the event names, lets the machine decide, commits the decision, and only then changes its state, answers, and releases effects: the call
 //! to a provider, the word to the PinPad. Answers come back as events, the same way. Everybody else looks at [`snapshot`]s.
+//!
+//! Around that way stand [`config`] (files → typed settings), [`limits`] (everything that waits has one), [`clock`] (the only reader of the
+//! system's clock) and [`service`] (what systemd is told).
 
+pub mod clock;
+pub mod config;
 pub mod driver;
 pub mod history;
 pub mod limits;
 pub mod payment;
+pub mod service;
 pub mod snapshot;

@@ -1,6 +1,171 @@
-//! Every limit, with its unit and its reason.
+//! Every limit of the house: what waits, queues or grows has one, with a name, its unit last, and its reason.
+//!
+//! `docs/limits.md` states the same table for the people who run a terminal; the test below holds the two equal. A new
+//! limit is one line here and one row there. A published limit is changed only with a word in `docs/CHANGELOG.md`.
 
-/// Events that wait for the driver.
-pub const EVENT_QUEUE_LEN: usize = 1024;
-/// Places of that queue which tills may not take.
-pub const EVENT_QUEUE_RESERVE: usize = 256;
+use std::time::Duration;
+
+/// Declares the limits once: as constants, and as the list that the documentation is held against.
+macro_rules! limits {
+    ($($(#[doc = $reason:literal])+ $name:ident: $kind:ty = $value:expr;)+) => {
+        $($(#[doc = $reason])+ pub const $name: $kind = $value;)+
+
+        /// Name, value and reason of every limit, in the order of this file.
+        pub const ALL: &[Limit] = &[
+            $(Limit { name: stringify!($name), value: $name as u64, reason: concat!($($reason),+) },)+
+        ];
+    };
+}
+
+/// A limit, for documentation and for `tolov check`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// The constant's name; its last word is the unit.
+    pub name: &'static str,
+    /// In the unit that the name says.
+    pub value: u64,
+    /// Why there is a limit, and why this one.
+    pub reason: &'static str,
+}
+
+/// A duration out of a limit in milliseconds: the only way from a limit to a wait.
+pub const fn wait(limit_ms: u64) -> Duration {
+    Duration::from_millis(limit_ms)
+}
+
+limits! {
+    /// Events waiting for the driver; past it a till hears 503, so that memory stays bounded when the disk is slow.
+    EVENT_QUEUE_LEN: usize = 1_024;
+    /// Places of the queue that tills may not take: an answer of a provider or the PinPad always finds room.
+    EVENT_QUEUE_RESERVE: usize = 256;
+    /// Events in one commit: more would keep the first of them waiting for the last.
+    EVENT_BATCH_MAX: usize = 256;
+    /// Answers kept in memory for the same question asked again; older ones are read from the store.
+    ANSWERS_KEPT: usize = 1_024;
+
+    /// A request's body: the largest of the seeds has under 2 KiB.
+    BODY_MAX_BYTES: usize = 65_536;
+    /// A request's head, all header lines together.
+    HEADER_MAX_BYTES: usize = 16_384;
+    /// Open connections from tills; the next one waits to be accepted.
+    HTTP_CONNECTIONS_MAX: usize = 2_048;
+    /// For a request's head to arrive: a slow sender holds a connection no longer.
+    HTTP_HEADER_READ_TIMEOUT_MS: u64 = 10_000;
+    /// For a request's body to arrive.
+    HTTP_BODY_READ_TIMEOUT_MS: u64 = 10_000;
+    /// Nesting of a JSON text: the parser's own bound, named here because a deeper text is refused.
+    JSON_DEPTH: usize = 128;
+    /// A till's own order number.
+    ORDER_ID_MAX_CHARS: usize = 64;
+    /// An `Idempotency-Key`: a UUID has 36 characters.
+    TOKEN_MAX_CHARS: usize = 64;
+    /// A scanned code: the longest real one, a fiscal link, has about 120 characters.
+    CODE_MAX_CHARS: usize = 512;
+    /// A sale of ten thousand million sums is a wrong unit, not a sale.
+    AMOUNT_MAX_TIYIN: i64 = 1_000_000_000_000;
+
+    /// For the customer to show a code to the scanner.
+    SCAN_WAIT_MS: u64 = 120_000;
+    /// One PinPad dialogue, from the request to ENDTR: the vendor's own bound.
+    PINPAD_TOTAL_MS: u64 = 180_000;
+    /// Before an operation: answering what the PinPad still has to say about the last one.
+    PINPAD_DRAIN_MS: u64 = 2_000;
+    /// After a failed operation: waiting for its ENDTR.
+    PINPAD_AFTER_FAILURE_MS: u64 = 4_000;
+    /// Between two questions about a card payment in doubt: often enough for a customer who waits at the counter.
+    PINPAD_RECOVERY_ASK_EVERY_MS: u64 = 15_000;
+    /// Between two attempts to open a line that is gone.
+    PINPAD_REOPEN_EVERY_MS: u64 = 1_000;
+
+    /// For a connection to a provider, TLS included; nothing was sent before its end. Default of `connect_timeout_ms`.
+    PROVIDER_CONNECT_TIMEOUT_MS: u64 = 5_000;
+    /// For a provider's whole answer; past it the payment is in doubt. Default of `timeout_ms`.
+    PROVIDER_TIMEOUT_MS: u64 = 60_000;
+    /// A provider's answer: a cut one is in doubt, not read further.
+    PROVIDER_BODY_MAX_BYTES: usize = 262_144;
+    /// How long a till's confirm waits for the provider before it hears `queued`.
+    CONFIRM_ANSWER_MS: u64 = 3_000;
+
+    /// Before the second attempt of a confirmation.
+    OUTBOX_BACKOFF_MIN_MS: u64 = 1_000;
+    /// Between two attempts, at most: a provider that comes back is found within it.
+    OUTBOX_BACKOFF_MAX_MS: u64 = 900_000;
+    /// Confirmations under way at once.
+    OUTBOX_IN_FLIGHT_MAX: usize = 8;
+    /// Failures in a row after which a provider is left alone.
+    BREAKER_FAILURES: u32 = 5;
+    /// How long it is left alone before one attempt tries again.
+    BREAKER_OPEN_MS: u64 = 30_000;
+
+    /// A file given free on the day the disk is full, so that an answer about money still finds room.
+    RESERVE_FILE_BYTES: u64 = 8_388_608;
+    /// Between two attempts to commit an answer that the disk did not take.
+    COMMIT_RETRY_MS: u64 = 500;
+    /// For another process (a backup, an audit) to let go of the store.
+    STORE_BUSY_MS: u64 = 5_000;
+
+    /// Between two pictures: a change is on the display within it, and the processor idles between.
+    DISPLAY_REFRESH_MS: u64 = 100;
+    /// How long an ended sale stays on the display.
+    DISPLAY_RESULT_MS: u64 = 5_000;
+
+    /// A secret: the longest key seen has 64 characters.
+    CREDENTIAL_MAX_BYTES: u64 = 4_096;
+    /// Secrets in one directory.
+    CREDENTIALS_MAX: usize = 256;
+    /// A configuration or board file.
+    CONFIG_FILE_MAX_BYTES: u64 = 262_144;
+    /// Between two looks at the system's clock while it is not to be trusted.
+    CLOCK_CHECK_EVERY_MS: u64 = 1_000;
+    /// For everything to end after a request to stop; what has not ended is in doubt and asked about at the next start.
+    SHUTDOWN_MS: u64 = 10_000;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    /// How a name ends, and the unit that this means. A name that ends in none of them hides its unit.
+    const UNITS: &[(&str, &str)] = &[
+        ("_MS", "ms"),
+        ("_BYTES", "bytes"),
+        ("_CHARS", "characters"),
+        ("_TIYIN", "tiyin"),
+        ("_LEN", "count"),
+        ("_MAX", "count"),
+        ("_RESERVE", "count"),
+        ("_KEPT", "count"),
+        ("_DEPTH", "count"),
+        ("_FAILURES", "count"),
+    ];
+
+    fn unit(name: &str) -> &'static str {
+        let found = UNITS.iter().find(|(ending, _)| name.ends_with(ending));
+        found.unwrap_or_else(|| panic!("{name} does not end in a unit: {UNITS:?}")).1
+    }
+
+    fn rows() -> Vec<String> {
+        let row = |limit: &super::Limit| {
+            format!("| `{}` | {} | {} | {} |", limit.name, limit.value, unit(limit.name), limit.reason.trim())
+        };
+        ALL.iter().map(row).collect()
+    }
+
+    #[test]
+    fn the_document_states_every_limit_and_no_other() {
+        let document = include_str!("../docs/limits.md");
+        let stated: Vec<&str> = document.lines().filter(|line| line.starts_with("| `")).collect();
+        let held = rows();
+        let missing: Vec<&String> = held.iter().filter(|row| !stated.contains(&row.as_str())).collect();
+        let foreign: Vec<&&str> = stated.iter().filter(|row| !held.iter().any(|own| own == *row)).collect();
+        assert!(missing.is_empty() && foreign.is_empty(), "docs/limits.md lacks {missing:#?} and has {foreign:#?}");
+        assert_eq!(stated.len(), held.len(), "a row of docs/limits.md stands twice");
+    }
+
+    #[test]
+    fn no_name_stands_twice() {
+        for (index, limit) in ALL.iter().enumerate() {
+            assert!(!ALL[..index].iter().any(|other| other.name == limit.name), "{}", limit.name);
+        }
+    }
+}

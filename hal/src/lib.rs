@@ -1,6 +1,10 @@
 //! What is bolted to the box. This crate talks to devices and knows nothing of payments: it moves bytes,
 //! names what a device said, and leaves every decision to its caller.
 //!
+//! - [`board`]: a board file → what the box has
+//! - [`document`]: a file written by hand, read key by key
 //! - [`pinpad`]: the bank's card terminal on a serial line
 
+pub mod board;
+pub mod document;
 pub mod pinpad;

@@ -1,0 +1,286 @@
+//! Secrets: one file each, in one directory, never in `tolov.toml`. They are read when they are used and anew when they
+//! change, so that a token can be replaced without a restart. `till_NAME` is a till's token, `qrm_PROFILE` a QRM key.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{File, Metadata};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::limits;
+
+/// What is wrong with a secret. The secret itself is in no message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialError {
+    /// No directory was configured and systemd passed none.
+    #[error("no secrets are configured: write credentials_dir, or LoadCredential= in the unit")]
+    NoDirectory,
+    /// The file or directory is not there or not ours to read.
+    #[error("{path} cannot be read: {why}")]
+    Unreadable {
+        /// The file or directory.
+        path: String,
+        /// The system's word.
+        why: String,
+    },
+    /// Somebody else may read it.
+    #[error("{path} can be read by others; run: chmod 600 {path}")]
+    TooOpen {
+        /// The file.
+        path: String,
+    },
+    /// Empty, too long, or not one word of printable characters.
+    #[error("{path} holds no secret: one word of printable characters, up to {} bytes", limits::CREDENTIAL_MAX_BYTES)]
+    NoSecret {
+        /// The file.
+        path: String,
+    },
+    /// More files than a directory of secrets has.
+    #[error("{path} has more than {} files: is it the right directory?", limits::CREDENTIALS_MAX)]
+    TooMany {
+        /// The directory.
+        path: String,
+    },
+}
+
+/// A till that has a token.
+#[derive(Clone, Debug)]
+pub struct Till {
+    /// NAME of the file `till_NAME`.
+    pub name: String,
+    /// Its token.
+    pub token: SecretString,
+}
+
+/// The directory of secrets. A clone is the same directory.
+#[derive(Clone)]
+pub struct Credentials(Arc<Inner>);
+
+struct Inner {
+    dir: Option<PathBuf>,
+    systemd: bool,
+    read: Mutex<BTreeMap<String, Known>>,
+}
+
+/// A file as it was when it was read.
+struct Known {
+    stamp: Stamp,
+    secret: Result<SecretString, CredentialError>,
+}
+
+/// What changes when a file is written or replaced: modification time, inode, size, mode.
+type Stamp = (i64, i64, u64, u64, u32);
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("dir", &self.0.dir).finish_non_exhaustive()
+    }
+}
+
+impl Credentials {
+    /// No secrets at all.
+    pub fn none() -> Self {
+        Self::new(None, false)
+    }
+
+    /// A directory that a person keeps; each file is readable by its owner alone.
+    pub fn in_dir(dir: PathBuf) -> Self {
+        Self::new(Some(dir), false)
+    }
+
+    /// `$CREDENTIALS_DIRECTORY`. systemd opens these files to the unit's user by an access list, which shows as a group
+    /// permission; others are still refused.
+    pub fn from_systemd(dir: PathBuf) -> Self {
+        Self::new(Some(dir), true)
+    }
+
+    fn new(dir: Option<PathBuf>, systemd: bool) -> Self {
+        Self(Arc::new(Inner { dir, systemd, read: Mutex::default() }))
+    }
+
+    /// The secret in the file `name`, as it is now.
+    pub fn get(&self, name: &str) -> Result<SecretString, CredentialError> {
+        let dir = self.0.dir.as_deref().ok_or(CredentialError::NoDirectory)?;
+        let path = dir.join(name);
+        let about = path.metadata().map_err(|error| unreadable(&path, &error))?;
+        let stamp = stamp(&about);
+        let mut read = self.lock();
+        if let Some(known) = read.get(name)
+            && known.stamp == stamp
+        {
+            return known.secret.clone();
+        }
+        let secret = self.read(&path, &about);
+        if let Err(error) = &secret {
+            tracing::warn!(%error, "a secret was refused");
+        }
+        read.insert(name.to_owned(), Known { stamp, secret: secret.clone() });
+        secret
+    }
+
+    /// Every till with a token that can be used, in the order of their names.
+    pub fn tills(&self) -> Vec<Till> {
+        let names = self.names().unwrap_or_default();
+        let tills = names.iter().filter_map(|file| Some((file.strip_prefix("till_")?, file)));
+        tills.filter_map(|(name, file)| Some(Till { name: name.to_owned(), token: self.get(file).ok()? })).collect()
+    }
+
+    /// The till whose token this is. Every token is compared to its end, so that time tells nothing.
+    pub fn till_of(&self, token: &str) -> Option<String> {
+        let mut found = None;
+        for till in self.tills() {
+            if same(till.token.expose_secret().as_bytes(), token.as_bytes()) {
+                found = Some(till.name);
+            }
+        }
+        found
+    }
+
+    /// Everything that is wrong with the directory and its files, for the start and for `tolov check`.
+    pub fn check(&self) -> Vec<CredentialError> {
+        match self.names() {
+            Ok(names) => names.iter().filter_map(|name| self.get(name).err()).collect(),
+            Err(CredentialError::NoDirectory) => Vec::new(),
+            Err(error) => vec![error],
+        }
+    }
+
+    /// The names of the secrets; a file that is none of ours is left alone. Secrets that are gone are forgotten.
+    fn names(&self) -> Result<Vec<String>, CredentialError> {
+        let dir = self.0.dir.as_deref().ok_or(CredentialError::NoDirectory)?;
+        let entries = dir.read_dir().map_err(|error| unreadable(dir, &error))?;
+        let mut names = Vec::new();
+        for (count, entry) in entries.flatten().enumerate() {
+            if count >= limits::CREDENTIALS_MAX {
+                return Err(CredentialError::TooMany { path: dir.display().to_string() });
+            }
+            if let Ok(name) = entry.file_name().into_string()
+                && (name.starts_with("till_") || name.starts_with("qrm_"))
+            {
+                names.push(name);
+            }
+        }
+        names.sort();
+        self.lock().retain(|name, _| names.contains(name));
+        Ok(names)
+    }
+
+    fn read(&self, path: &Path, about: &Metadata) -> Result<SecretString, CredentialError> {
+        let shown = path.display().to_string();
+        let others = if self.0.systemd { 0o037 } else { 0o077 };
+        if about.permissions().mode() & others != 0 {
+            return Err(CredentialError::TooOpen { path: shown });
+        }
+        // A pipe of that name would be waited for.
+        if !about.is_file() {
+            return Err(CredentialError::NoSecret { path: shown });
+        }
+        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        let mut text = String::new();
+        let read = file.take(limits::CREDENTIAL_MAX_BYTES + 1).read_to_string(&mut text);
+        let word = text.trim_end_matches(['\r', '\n']);
+        let fits = text.len() as u64 <= limits::CREDENTIAL_MAX_BYTES;
+        let one_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
+        if read.is_err() || !fits || !one_word {
+            return Err(CredentialError::NoSecret { path: shown });
+        }
+        Ok(SecretString::from(word))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
+        self.0.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn stamp(about: &Metadata) -> Stamp {
+    (about.mtime(), about.mtime_nsec(), about.ino(), about.size(), about.mode())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> CredentialError {
+    CredentialError::Unreadable { path: path.display().to_string(), why: error.to_string() }
+}
+
+fn same(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len() && left.iter().zip(right).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(dir: &Path, name: &str, text: &str, mode: u32) -> PathBuf {
+        let path = dir.join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_secret_is_one_word_and_its_last_line_break_does_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "till_front", "s3cret\n", 0o600);
+        let credentials = Credentials::in_dir(dir.path().into());
+        assert_eq!(credentials.get("till_front").unwrap().expose_secret(), "s3cret");
+        assert_eq!(credentials.till_of("s3cret").as_deref(), Some("front"));
+        assert_eq!(credentials.till_of("s3cre"), None);
+        assert_eq!(credentials.till_of(""), None);
+    }
+
+    #[test]
+    fn a_secret_that_others_may_read_is_refused_with_the_command_to_run() {
+        let dir = tempfile::tempdir().unwrap();
+        for mode in [0o640, 0o604, 0o644, 0o660] {
+            let path = write(dir.path(), "till_front", "s3cret", mode);
+            let said = Credentials::in_dir(dir.path().into()).get("till_front").unwrap_err().to_string();
+            assert_eq!(said, format!("{0} can be read by others; run: chmod 600 {0}", path.display()), "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn systemds_access_list_shows_as_a_group_and_is_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let credentials = Credentials::from_systemd(dir.path().into());
+        write(dir.path(), "till_front", "s3cret", 0o440);
+        assert!(credentials.get("till_front").is_ok());
+        write(dir.path(), "till_front", "s3cret", 0o444);
+        assert!(credentials.get("till_front").is_err());
+    }
+
+    #[test]
+    fn a_secret_that_changes_is_read_anew_and_one_that_goes_is_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let credentials = Credentials::in_dir(dir.path().into());
+        let path = write(dir.path(), "till_front", "first", 0o600);
+        assert_eq!(credentials.till_of("first").as_deref(), Some("front"));
+        write(dir.path(), "next", "second", 0o600);
+        std::fs::rename(dir.path().join("next"), &path).unwrap();
+        assert_eq!(credentials.till_of("first"), None);
+        assert_eq!(credentials.till_of("second").as_deref(), Some("front"));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(credentials.till_of("second"), None);
+    }
+
+    #[test]
+    fn empty_long_and_many_worded_files_hold_no_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let credentials = Credentials::in_dir(dir.path().into());
+        for text in ["", "\n", "two words", &"x".repeat(5_000)] {
+            write(dir.path(), "qrm_main", text, 0o600);
+            assert!(matches!(credentials.get("qrm_main"), Err(CredentialError::NoSecret { .. })), "{text:.10}");
+        }
+        assert_eq!(credentials.check().len(), 1);
+    }
+
+    #[test]
+    fn nothing_that_is_printed_for_debugging_holds_a_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "till_front", "s3cret", 0o600);
+        let credentials = Credentials::in_dir(dir.path().into());
+        let printed = format!("{credentials:?} {:?}", credentials.tills());
+        assert!(printed.contains("front") && !printed.contains("s3cret"), "{printed}");
+    }
+}

@@ -1,0 +1,216 @@
+//! The third stage: values that were proven to make sense. Nothing here can hold a wrong one that the file's reader
+//! lets through; units are in the names.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use hal::board::Board;
+use jiff::civil::Time;
+
+use super::Credentials;
+
+/// Everything that the terminal is told at its start. `docs/config.md` documents each key.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What is bolted to the box.
+    pub board: Board,
+    /// What the display speaks.
+    pub language: Language,
+    /// The secrets, read when they are used.
+    pub credentials: Credentials,
+    /// Who sells; `None`: nothing is sold through a provider.
+    pub merchant: Option<Merchant>,
+    /// Where tills ask.
+    pub api: Api,
+    /// Where the journal lives.
+    pub store: Store,
+    /// CLICK PASS; `None`: not set up.
+    pub click: Option<Gateway>,
+    /// PAYME GO; `None`: not set up.
+    pub payme: Option<Gateway>,
+    /// The HUMO PinPad; `None`: not set up.
+    pub humo: Option<Humo>,
+    /// What scanned codes look like, instead of the built-in table; empty: the built-in table.
+    pub codes: Vec<CodeRule>,
+    /// How the daemon speaks to its own log.
+    pub log: Log,
+}
+
+/// What the display speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// Uzbek, Latin script.
+    Uzbek,
+    /// Russian.
+    Russian,
+    /// English.
+    English,
+}
+
+/// The fiscal identity that the gateway's answers carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merchant {
+    /// Tax number: 9 digits (a company) or 14 (a person).
+    pub inn: String,
+    /// The cash register.
+    pub kkm_id: String,
+    /// The device.
+    pub device_id: String,
+}
+
+/// Where tills ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Api {
+    /// Loopback by default. Any other address has a till's token in the credentials or a list of peers.
+    pub listen: SocketAddr,
+    /// Addresses that may ask without a token.
+    pub allow_peers: Vec<IpAddr>,
+}
+
+/// Where the journal lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// The folder; made at the start where it is missing.
+    pub dir: PathBuf,
+}
+
+/// What a number of money means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AmountUnit {
+    /// Whole sums: 1 is one sum.
+    Sum,
+    /// Tiyin: 100 are one sum.
+    Tiyin,
+}
+
+/// The body of a fiscal confirmation; it changed over the years (reference: the vendor's `Payment.md`, by date).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfirmDialect {
+    /// The seeds': CLICK `{payment_id, qrcode}`, PAYME `{payme_id, receipt_id, qr_code_url, fiscal_sign}`.
+    Y2023M01,
+    /// CLICK `{payment_id, qr_code}`, PAYME `{payment_id, receipt_id, qr_code, fiscal_sign}`.
+    Y2023M02D28,
+    /// PAYME `{payment_id, qr_code}`; CLICK as on 2023-02-28.
+    Y2024M12,
+}
+
+/// A provider that is reached through the fiscal gateway (CLICK PASS, PAYME GO).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// `http(s)://host[:port][/path]`, without a slash at the end.
+    pub base_url: String,
+    /// What the till's endpoint means.
+    pub amount_unit: AmountUnit,
+    /// What the gateway means.
+    pub upstream_amount_unit: AmountUnit,
+    /// The body of a confirmation to the gateway.
+    pub confirm_dialect: ConfirmDialect,
+    /// For the whole answer; past it a payment is in doubt.
+    pub timeout_ms: u64,
+    /// For the connection; nothing was sent before its end.
+    pub connect_timeout_ms: u64,
+    /// Codes of a well-formed refusal that prove that no money moved.
+    pub refused_codes: Vec<i64>,
+}
+
+/// The protocol that the PinPad speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HumoDriver {
+    /// ARCUS 2 (Ingenico).
+    Arcus2,
+}
+
+/// How ARCUS 2 frames its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// `01 | length | payload`.
+    BinLen,
+    /// The block layer below it, with a checksum.
+    Block5A,
+}
+
+/// How ARCUS 2 writes an amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AmountFormat {
+    /// `50000` is 500.00.
+    Minor,
+    /// `500.00` is 500.00.
+    Decimal,
+}
+
+/// What a void names its sale by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VoidReference {
+    /// The RRN, when the PinPad asks for it by GETTAGS.
+    TagRrn,
+    /// The RRN, within the request.
+    RequestRrn,
+    /// The number of the slip, within the request.
+    RequestReceipt,
+}
+
+/// The HUMO PinPad.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Humo {
+    /// The protocol.
+    pub driver: HumoDriver,
+    /// The framing.
+    pub transport: Transport,
+    /// The PinPad's way to write an amount.
+    pub amount_format: AmountFormat,
+    /// What the till's `/payment/xumo` means.
+    pub amount_unit: AmountUnit,
+    /// What a void names its sale by.
+    pub void_reference: VoidReference,
+    /// Where the PinPad's network proxy may connect to; empty: nowhere.
+    pub allow_hosts: Vec<AllowedHost>,
+    /// When the shift is closed every day, Tashkent time; `None`: only when asked.
+    pub settle_at: Option<Time>,
+}
+
+/// A host that the PinPad may reach through the terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedHost {
+    /// A name or an address, as the PinPad asks for it.
+    pub host: String,
+    /// `None`: any port.
+    pub port: Option<u16>,
+}
+
+/// Who takes a scanned code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// CLICK PASS.
+    Click,
+    /// PAYME GO.
+    Payme,
+}
+
+/// A row of the table of scanned codes: digits only, of this length, with this beginning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeRule {
+    /// The first digits.
+    pub prefix: String,
+    /// All digits together.
+    pub length_chars: usize,
+    /// Who takes it.
+    pub method: Method,
+}
+
+/// How the daemon speaks to its own log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The shape of a line.
+    pub format: LogFormat,
+}
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people, on the standard error.
+    Text,
+    /// One JSON object a line, on the standard error.
+    Json,
+    /// To systemd's journal, with fields.
+    Journald,
+}
