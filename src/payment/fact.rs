@@ -428,6 +428,7 @@ impl Terminal {
                 created_ms: at_ms,
                 updated_ms: at_ms,
                 state: state.clone(),
+                since_ms: at_ms,
                 late: false,
                 approval: None,
                 fiscal: Fiscal::None,
@@ -617,6 +618,7 @@ impl Payment {
             return Err(ApplyError::NoArrow { payment: self.id, from: self.state.name(), to: next.name() });
         }
         self.state = next;
+        self.since_ms = self.updated_ms;
         if self.state.is_final() && self.answer.is_none() {
             self.answer =
                 Some(Answer { state: self.state.clone(), approval: self.approval.clone(), run: self.run.clone() });

@@ -111,6 +111,10 @@ pub struct Payment {
     pub updated_ms: UnixMs,
     /// Where it stands.
     pub state: State,
+    /// Since when it stands there. Unlike `updated_ms` it does not move when a receipt is delivered days later, so a
+    /// display can tell a sale that has just ended from an old one.
+    #[serde(default)]
+    pub since_ms: UnixMs,
     /// Money came after the payment had ended otherwise.
     pub late: bool,
     /// What the provider or the PinPad said when it approved.
