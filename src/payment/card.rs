@@ -36,7 +36,10 @@ pub struct Run {
     /// SETTAGS, as sent.
     pub tags: Vec<(String, String)>,
     /// STORERC.
-    pub result: Option<String>,
+    pub result: Option<RunResult>,
+    /// What a report lists, one slip an entry; only for questions, never stored.
+    #[serde(skip)]
+    pub entries: Vec<Slip>,
     /// How it ended; `None` while it runs and while nobody knows.
     pub over: Option<RunOver>,
 }
@@ -54,6 +57,7 @@ impl Run {
             slip: Slip::default(),
             tags: Vec::new(),
             result: None,
+            entries: Vec::new(),
             over: None,
         }
     }
@@ -63,6 +67,33 @@ impl Run {
     pub fn is_over(&self) -> bool {
         self.over.is_some()
     }
+}
+
+/// STORERC, with its meaning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// As sent.
+    pub code: String,
+    /// The class of that code.
+    pub class: ResultClass,
+}
+
+/// What a result code means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResultClass {
+    /// The operation was done.
+    Approved,
+    /// It was done if it was a void (400), refused otherwise.
+    ApprovedForVoid,
+    /// Called off with the PinPad's red key.
+    Cancelled,
+    /// The PinPad is not set up for this.
+    Misconfigured,
+    /// It does not know of such an operation (202).
+    NotFound,
+    /// Refused.
+    Declined,
 }
 
 /// Why nothing more will be heard of a run.

@@ -1,6 +1,6 @@
 //! What comes in ([`Event`]), what goes out ([`Effect`]), and how "no" is said ([`Denial`]).
 
-use super::card::{Job, Question, RunId, Settlement, SettlementId, Slip};
+use super::card::{Job, Question, RunId, RunResult, Settlement, SettlementId, Slip};
 use super::fiscal::Receipt;
 use super::money::Money;
 use super::sale::{Approval, Decline, Method, Payment, PaymentId, Private, RefundId, Token};
@@ -228,31 +228,13 @@ pub enum Said {
         printed: Private,
         /// What the whole slip says so far.
         slip: Box<Slip>,
+        /// What the whole report lists so far, one slip an entry.
+        entries: Vec<Slip>,
     },
     /// SETTAGS.
     Tags(Vec<(String, String)>),
-    /// STORERC, with its meaning for a sale.
-    Result {
-        /// As sent.
-        code: String,
-        /// The class of that code.
-        class: ResultClass,
-    },
-}
-
-/// What a result code means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResultClass {
-    /// The operation was done.
-    Approved,
-    /// It was done if it was a void (400), refused otherwise.
-    ApprovedForVoid,
-    /// Called off with the PinPad's red key.
-    Cancelled,
-    /// The PinPad is not set up for this.
-    Misconfigured,
-    /// Refused.
-    Declined,
+    /// STORERC.
+    Result(RunResult),
 }
 
 /// How a run of the PinPad ended.

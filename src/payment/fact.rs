@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-use super::card::{CardMark, Job, Run, RunId, RunOver, Settlement, SettlementId, SettlementState, Slip};
+use super::card::{CardMark, Job, Run, RunId, RunOver, RunResult, Settlement, SettlementId, SettlementState, Slip};
 use super::fiscal::{Confirmation, ConfirmationState, Fiscal, Receipt};
 use super::money::Money;
 use super::sale::{
@@ -126,8 +126,8 @@ pub enum Fact {
     Result {
         /// Which run.
         job: Job,
-        /// As sent.
-        code: String,
+        /// As sent, with its meaning.
+        result: RunResult,
     },
     /// Nothing more will be heard of a run.
     RunOver {
@@ -360,6 +360,9 @@ impl Terminal {
                 let s = self.settlement_mut(*settlement)?;
                 s.state = state.clone();
                 s.updated_ms = at_ms;
+                if *state == SettlementState::Done {
+                    self.register.shift_began_ms = at_ms;
+                }
                 Ok(())
             }
             Fact::CardMarked { mark } => {
@@ -380,7 +383,7 @@ impl Terminal {
             | Fact::Result { job, .. }
             | Fact::RunOver { job, .. } => {
                 hear(self.run_mut(*job, at_ms)?, fact);
-                Ok(())
+                if matches!(fact, Fact::CardPresented { .. }) { self.begin_processing(*job) } else { Ok(()) }
             }
             _ => {
                 let id = fact.payment().unwrap_or(PaymentId(uuid::Uuid::nil()));
@@ -444,6 +447,24 @@ impl Terminal {
         Ok(())
     }
 
+    /// A card is in the game: what was waiting for it is now with the bank. A payment that was called off meanwhile stays so.
+    fn begin_processing(&mut self, job: Job) -> Result<(), ApplyError> {
+        match job {
+            Job::Sale { payment } => {
+                let p = self.payment_mut(payment)?;
+                if p.state == State::AwaitingPayer { p.become_state(State::BankProcessing) } else { Ok(()) }
+            }
+            Job::Refund { payment, refund } => {
+                let waiting = |r: &&mut Refund| r.id == refund && r.state == RefundState::Requested;
+                if let Some(r) = self.payment_mut(payment)?.refunds.iter_mut().find(waiting) {
+                    r.state = RefundState::Processing;
+                }
+                Ok(())
+            }
+            Job::Settlement { .. } => Ok(()),
+        }
+    }
+
     fn payment_mut(&mut self, id: PaymentId) -> Result<&mut Payment, ApplyError> {
         self.payments
             .get_mut(&id)
@@ -493,7 +514,7 @@ fn hear(run: &mut Run, fact: &Fact) {
             run.slip = (**slip).clone();
         }
         Fact::Tagged { tags, .. } => run.tags.extend(tags.iter().cloned()),
-        Fact::Result { code, .. } => run.result = Some(code.clone()),
+        Fact::Result { result, .. } => run.result = Some(result.clone()),
         Fact::RunOver { over, .. } => run.over = Some(*over),
         _ => {}
     }

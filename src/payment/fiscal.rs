@@ -99,3 +99,10 @@ pub struct Receipt {
     /// `s` of the link, leading zeros kept.
     pub fiscal_sign: String,
 }
+
+/// The pause before the next delivery: doubling from `min_ms` to `max_ms`, with jitter over its upper half.
+#[must_use]
+pub fn backoff_ms(attempts: u32, jitter_permille: u16, min_ms: i64, max_ms: i64) -> i64 {
+    let full = min_ms.saturating_mul(1_i64.checked_shl(attempts.min(40)).unwrap_or(i64::MAX)).clamp(min_ms, max_ms);
+    full / 2 + (full / 2).saturating_mul(i64::from(jitter_permille.min(1000))) / 1000
+}

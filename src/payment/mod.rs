@@ -25,6 +25,7 @@ pub mod code;
 pub mod event;
 pub mod fact;
 pub mod fiscal;
+pub mod machine;
 pub mod money;
 pub mod receipt;
 pub mod sale;

@@ -38,6 +38,8 @@ pub struct Register {
     pub last_card: Option<CardMark>,
     /// The last card sale that was begun, for a till that repeats without a key.
     pub last_sale: Option<PaymentId>,
+    /// When the last settlement was done: card sales since then can be voided, older ones are refunded.
+    pub shift_began_ms: UnixMs,
 }
 
 /// How this terminal is set up, as far as the machine needs it.

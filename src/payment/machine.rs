@@ -1,0 +1,243 @@
+//! The machine: (terminal, event, now) → (terminal, facts, effects). Pure; one test can play a million days of it.
+//!
+//! Each arm of [`step`] is one event; its decisions stand in the file of whoever sent it: `till`, `answers` (providers),
+//! `receipts` (the outbox), `pinpad`, `doubt` (questions, restarts, operators).
+
+mod answers;
+mod doubt;
+mod pinpad;
+mod receipts;
+mod till;
+
+use std::sync::Arc;
+
+use super::event::{Denial, Effect, Event, Notice, SaleRef, Subject};
+use super::fact::{ApplyError, Fact};
+use super::sale::{Method, Payment, PaymentId, State, Token, UnixMs};
+use super::terminal::{Lookup, Pinpad, PinpadAt, Terminal};
+
+/// What one event led to.
+#[derive(Clone, Debug, Default)]
+pub struct Decision {
+    /// Lines for the journal, already applied to the terminal that comes with them.
+    pub facts: Vec<Fact>,
+    /// Work to be released after the commit.
+    pub effects: Vec<Effect>,
+    /// What the sender of the event asked about; `None` = nothing to show.
+    pub about: Option<Subject>,
+}
+
+/// Why an event changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// Something speaks against it.
+    Denied(Denial),
+    /// The machine contradicted its own diagram: a bug, to be logged with the event.
+    Fault(ApplyError),
+}
+
+impl From<Denial> for Rejection {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+impl From<ApplyError> for Rejection {
+    fn from(fault: ApplyError) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// One step of the machine. `now_ms` is wall time.
+///
+/// # Errors
+/// The event is refused; the terminal stays as it was.
+pub fn step(terminal: &Terminal, event: &Event, now_ms: UnixMs) -> Result<(Terminal, Decision), Rejection> {
+    let mut step = Step { t: terminal.clone(), now_ms, done: Decision::default() };
+    step.take(event)?;
+    Ok((step.t, step.done))
+}
+
+/// The rows that an event needs beside those in memory.
+#[must_use]
+pub fn lookups(terminal: &Terminal, event: &Event) -> Vec<Lookup> {
+    let by_ref = |of: &SaleRef| match of {
+        SaleRef::Payment(id) => Lookup::Payment(*id),
+        SaleRef::Upstream(method, id) => Lookup::Upstream(*method, id.clone()),
+    };
+    let by_token = |token: &Option<Token>| token.iter().map(|t| Lookup::Token(t.key.clone())).collect::<Vec<_>>();
+    match event {
+        Event::Sell(sell) => {
+            let mut wanted = by_token(&sell.token);
+            wanted.extend(sell.code.iter().map(|code| Lookup::Code(sell.method, code.clone())));
+            if sell.method == Method::Humo && sell.token.is_none() {
+                wanted.extend(terminal.register.last_sale.map(Lookup::Payment));
+            }
+            wanted
+        }
+        Event::GiveBack(back) => {
+            let mut wanted = by_token(&back.token);
+            wanted.push(by_ref(&back.of));
+            wanted
+        }
+        Event::Settle { token, .. } => by_token(token),
+        Event::Confirm(confirm) => vec![by_ref(&confirm.of)],
+        Event::Scanned { text } => {
+            terminal.awaiting_scan().map(|p| Lookup::Code(p.method, text.clone())).into_iter().collect()
+        }
+        Event::Cancel { payment: Some(payment), .. }
+        | Event::TillGone { payment }
+        | Event::Answered { payment }
+        | Event::ProviderAnswered { payment, .. }
+        | Event::Delivered { payment, .. }
+        | Event::Resolve { payment, .. }
+        | Event::RetryConfirmation { payment, .. } => vec![Lookup::Payment(*payment)],
+        // A question's answer may show an RRN that we know from an older payment.
+        Event::PinpadFinished { .. } => match &terminal.pinpad.at {
+            Some(PinpadAt::Asking { heard, .. }) => heard
+                .entries
+                .iter()
+                .chain([&heard.slip])
+                .filter_map(|slip| slip.rrn.clone())
+                .map(|rrn| Lookup::Upstream(Method::Humo, rrn))
+                .collect(),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+/// One step in the making: a copy of the terminal, changed by facts as they are recorded.
+struct Step {
+    t: Terminal,
+    now_ms: UnixMs,
+    done: Decision,
+}
+
+impl Step {
+    fn take(&mut self, event: &Event) -> Result<(), Rejection> {
+        match event {
+            Event::Sell(sell) => self.sell(sell),
+            Event::GiveBack(back) => self.give_back(back),
+            Event::Settle { id, run, token } => self.settle(*id, *run, token.as_ref()),
+            Event::Confirm(confirm) => self.confirm(confirm),
+            Event::Cancel { payment, operator } => self.cancel(*payment, *operator),
+            Event::TillGone { payment } => self.till_gone(*payment),
+            Event::Answered { payment } => self.answered(*payment),
+            Event::Scanned { text } => self.scanned(text),
+            Event::ProviderAnswered { payment, outcome } => self.provider_answered(*payment, outcome),
+            Event::PinpadUp => self.pinpad_up(),
+            Event::PinpadDown { why } => {
+                self.t.pinpad =
+                    Pinpad { up: false, down_why: Some(why.clone()), status: None, ..self.t.pinpad.clone() };
+                Ok(())
+            }
+            Event::PinpadStatus { run, text } => {
+                if self.t.pinpad.at.as_ref().is_some_and(|at| at.run() == *run) {
+                    self.t.pinpad.status = Some(text.clone());
+                }
+                Ok(())
+            }
+            Event::PinpadSaid { run, sequence, said } => self.pinpad_said(*run, *sequence, said),
+            Event::PinpadFinished { run, end } => self.pinpad_finished(*run, end),
+            Event::Delivered { payment, number, outcome, jitter_permille } => {
+                self.delivered(*payment, *number, outcome, *jitter_permille)
+            }
+            Event::Resolve { payment, verdict, name, reason, evidence } => {
+                self.resolve(*payment, *verdict, name, reason, evidence.as_deref())
+            }
+            Event::RetryConfirmation { payment, receipt, name } => {
+                self.retry_confirmation(*payment, receipt.as_ref(), name)
+            }
+            Event::CloseSales { why } => Ok(self.record(Fact::SalesClosed { why: why.clone() })?),
+            Event::OpenSales { name, reason } => {
+                Ok(self.record(Fact::SalesOpened { name: name.clone(), reason: reason.clone() })?)
+            }
+            Event::Scanner { present } => {
+                self.t.scanner_present = *present;
+                Ok(())
+            }
+            Event::Started => self.started(),
+            Event::Tick { run } => self.tick(*run),
+        }
+    }
+
+    /// Write a line and change the terminal by it.
+    fn record(&mut self, fact: Fact) -> Result<(), ApplyError> {
+        self.t.apply(self.now_ms, &fact)?;
+        self.done.facts.push(fact);
+        Ok(())
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        self.done.effects.push(effect);
+    }
+
+    /// Tell whoever waits for this payment that it may be answered.
+    fn settled(&mut self, payment: PaymentId) {
+        self.effect(Effect::Settled(Subject::Payment(payment)));
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.t.notice = Some((self.now_ms, notice.clone()));
+        self.effect(Effect::Notice(notice));
+    }
+
+    /// The payment, which must be known.
+    fn known(&self, id: PaymentId) -> Result<Arc<Payment>, Denial> {
+        self.t.payments.get(&id).cloned().ok_or_else(|| Denial::NotFound { what: format!("transaction_id {id}") })
+    }
+
+    /// The one payment that a till names.
+    fn named(&self, of: &SaleRef) -> Result<Arc<Payment>, Denial> {
+        match of {
+            SaleRef::Payment(id) => self.known(*id),
+            SaleRef::Upstream(method, upstream) => {
+                let mut found = self.t.with_upstream(*method, upstream);
+                match (found.next(), found.next()) {
+                    (Some(one), None) => Ok(one.clone()),
+                    (Some(_), Some(_)) => Err(Denial::NotFound {
+                        what: format!("{upstream} names several payments; name one by its transaction_id"),
+                    }),
+                    (None, _) => Err(Denial::NotFound { what: format!("{method} payment_id {upstream}") }),
+                }
+            }
+        }
+    }
+}
+
+impl Terminal {
+    /// The open payment that holds scanner, PinPad and display.
+    #[must_use]
+    pub fn counter(&self) -> Option<&Arc<Payment>> {
+        self.payments.values().find(|p| p.attended && p.state.is_in_progress())
+    }
+
+    /// The payment that waits for a scan.
+    fn awaiting_scan(&self) -> Option<&Arc<Payment>> {
+        self.counter().filter(|p| p.method != Method::Humo && p.state == State::AwaitingPayer)
+    }
+
+    /// Payments in memory that the provider calls so.
+    fn with_upstream<'a>(&'a self, method: Method, upstream: &'a str) -> impl Iterator<Item = &'a Arc<Payment>> {
+        self.payments.values().filter(move |p| {
+            p.method == method && p.approval.as_ref().and_then(|a| a.payment_id.as_deref()) == Some(upstream)
+        })
+    }
+
+    /// A payment for which this code is in use: in progress, in doubt, or paid.
+    fn with_code(&self, method: Method, code: &str) -> Option<&Arc<Payment>> {
+        self.payments.values().find(|p| {
+            let held = !matches!(p.state, State::Declined(_) | State::Cancelled { .. } | State::Expired);
+            p.method == method && held && p.code.as_deref() == Some(code)
+        })
+    }
+
+    /// When the machine wants the next [`Event::Tick`].
+    #[must_use]
+    pub fn next_tick_ms(&self) -> Option<UnixMs> {
+        let scan = self.awaiting_scan().map(|p| p.created_ms.saturating_add(self.policy.scan_wait_ms));
+        let ask = self.pinpad.next_ask.filter(|_| self.pinpad.up && self.pinpad.at.is_none()).map(|ask| ask.at_ms);
+        scan.into_iter().chain(ask).min()
+    }
+}

@@ -1,0 +1,70 @@
+//! Money moved, or it did not: answers of providers, and the one way to each end.
+
+use super::{Rejection, Step};
+use crate::payment::event::{Effect, Outcome};
+use crate::payment::fact::Fact;
+use crate::payment::fiscal::{ConfirmationState, Fiscal};
+use crate::payment::sale::{Approval, Decline, DeclineKind, Doubt, Method, PaymentId, State};
+
+impl Step {
+    pub(super) fn provider_answered(&mut self, payment: PaymentId, outcome: &Outcome) -> Result<(), Rejection> {
+        match outcome {
+            Outcome::Approved(approval) => self.approve(payment, approval.clone()),
+            Outcome::Refused(decline) => self.decline(payment, decline.clone()),
+            Outcome::NotSent { text } => {
+                self.decline(payment, Decline { why: DeclineKind::NotSent, code: None, message: Some(text.clone()) })
+            }
+            Outcome::InDoubt { text } => self.doubt(payment, Doubt::Answer { text: text.clone() }),
+        }
+    }
+
+    /// The money moved. Said of a payment that is already paid, it changes nothing.
+    pub(super) fn approve(&mut self, id: PaymentId, approval: Approval) -> Result<(), Rejection> {
+        let payment = self.known(id)?;
+        if matches!(payment.state, State::Paid | State::Refunded) {
+            return Ok(());
+        }
+        let late = payment.state.is_final();
+        let fiscal = match payment.method {
+            Method::Humo => Fiscal::NotRequired,
+            Method::Click | Method::Payme => Fiscal::Owed,
+        };
+        let upstream_known = approval.payment_id.is_some();
+        self.record(Fact::Approved { payment: id, approval, late, fiscal })?;
+        if let Some(held) = payment.confirmation().filter(|c| c.state == ConfirmationState::Held) {
+            let (state, why) = super::receipts::first_state(upstream_known);
+            self.record(Fact::ReceiptReleased { payment: id, number: held.number, state, why })?;
+            self.effect(Effect::Deliver);
+        }
+        self.settled(id);
+        Ok(())
+    }
+
+    /// No money moved. Only a payment that is with the bank or in doubt can be declined; a late "no" to anything else changes nothing.
+    pub(super) fn decline(&mut self, id: PaymentId, decline: Decline) -> Result<(), Rejection> {
+        let payment = self.known(id)?;
+        if !payment.state.is_in_progress() && !matches!(payment.state, State::InDoubt { .. }) {
+            return Ok(());
+        }
+        self.record(Fact::Declined { payment: id, decline })?;
+        if let Some(held) = payment.confirmation().filter(|c| c.state == ConfirmationState::Held) {
+            let why = Some("the sale turned out not to be paid".to_owned());
+            let state = ConfirmationState::Withdrawn;
+            self.record(Fact::ReceiptReleased { payment: id, number: held.number, state, why })?;
+        }
+        self.settled(id);
+        Ok(())
+    }
+
+    /// Nobody here knows. A payment that has ended stays ended.
+    pub(super) fn doubt(&mut self, id: PaymentId, why: Doubt) -> Result<(), Rejection> {
+        let payment = self.known(id)?;
+        let same = matches!(&payment.state, State::InDoubt { why: known } if *known == why);
+        if payment.state.is_final() || same {
+            return Ok(());
+        }
+        self.record(Fact::Doubted { payment: id, why })?;
+        self.settled(id);
+        Ok(())
+    }
+}

@@ -1,0 +1,353 @@
+//! What tills ask for, and what the scanner reads for them.
+
+use std::sync::Arc;
+
+use super::{Rejection, Step};
+use crate::payment::card::{RunId, SettlementId, SettlementState};
+use crate::payment::code::CodeKind;
+use crate::payment::event::{Denial, Effect, GiveBack, Notice, PinpadOrder, Sell, Subject};
+use crate::payment::fact::Fact;
+use crate::payment::sale::{
+    CancelledBy, Method, Payment, PaymentId, Refund, RefundKind, RefundState, State, Token, UnixMs,
+};
+use crate::payment::terminal::Terminal;
+
+impl Step {
+    pub(super) fn sell(&mut self, sell: &Sell) -> Result<(), Rejection> {
+        if let Some(first) = self.first_of(sell)? {
+            self.done.about = Some(Subject::Payment(first));
+            return Ok(());
+        }
+        if let Some(why) = &self.t.register.closed {
+            return Err(Denial::SalesClosed { why: why.clone() }.into());
+        }
+        let merchant = self.t.policy.merchant.clone();
+        let merchant = merchant
+            .filter(|_| self.t.policy.methods.contains(&sell.method))
+            .ok_or(Denial::NotConfigured { method: sell.method })?;
+        let card = sell.method == Method::Humo;
+        let attended = card || sell.code.is_none();
+        if let Some(open) = self.t.counter().filter(|_| attended) {
+            return Err(Denial::Busy { with: open.id }.into());
+        }
+        if card {
+            self.t.pinpad_free()?;
+        }
+        let state = if sell.code.is_some() && !card { State::BankProcessing } else { State::AwaitingPayer };
+        let doubted = |p: &&Arc<Payment>| matches!(p.state, State::InDoubt { .. }) && p.amount == sell.amount;
+        self.record(Fact::Opened {
+            payment: sell.id,
+            method: sell.method,
+            amount: sell.amount,
+            code: sell.code.clone(),
+            attended,
+            token: sell.token.clone(),
+            order_id: sell.order_id.clone(),
+            merchant,
+            state,
+            run: card.then(|| (sell.run, self.t.register.last_card.clone())),
+            warned_of: self.t.payments.values().find(doubted).map(|p| p.id),
+        })?;
+        if card {
+            self.start_run(sell.run, super::pinpad::sale(sell.id), PinpadOrder::Sale(sell.amount));
+        } else if sell.code.is_some() {
+            self.effect(Effect::Charge { payment: self.known(sell.id)? });
+        }
+        self.done.about = Some(Subject::Payment(sell.id));
+        Ok(())
+    }
+
+    /// The payment that this request repeats, if it does.
+    fn first_of(&self, sell: &Sell) -> Result<Option<PaymentId>, Denial> {
+        if let Some(token) = &sell.token {
+            if let Some(first) = self.t.with_token(token)? {
+                return Ok(Some(first.id));
+            }
+        } else if let Some(open) = self.t.counter() {
+            // A double press: the same sale without a key, while the first is open.
+            let same = open.token.is_none() && open.method == sell.method && open.amount == sell.amount;
+            if same && open.code.is_none() == sell.code.is_none() {
+                return Ok(Some(open.id));
+            }
+        }
+        if sell.method == Method::Humo && sell.token.is_none() {
+            return Ok(self.unanswered_card_sale(sell));
+        }
+        if let Some(code) = &sell.code
+            && let Some(first) = self.t.with_code(sell.method, code)
+        {
+            if first.amount == sell.amount {
+                return Ok(Some(first.id));
+            }
+            return Err(Denial::CodeUsed { by: first.id });
+        }
+        Ok(None)
+    }
+
+    /// The last card sale of the same amount, if its till cannot know how it ended.
+    fn unanswered_card_sale(&self, sell: &Sell) -> Option<PaymentId> {
+        let last = self.t.payments.get(&self.t.register.last_sale?)?;
+        let unheard = !last.answered && self.now_ms.saturating_sub(last.updated_ms) <= self.t.policy.join_unanswered_ms;
+        let joins = !last.state.is_final() || unheard;
+        (joins && last.token.is_none() && last.amount == sell.amount).then_some(last.id)
+    }
+
+    pub(super) fn scanned(&mut self, text: &str) -> Result<(), Rejection> {
+        let kind = self.t.policy.codes.classify(text);
+        let payable = matches!(kind, CodeKind::ClickPass | CodeKind::PaymeGo | CodeKind::Unknown);
+        let Some(waiting) = self.t.awaiting_scan().cloned() else {
+            self.notice(if payable { Notice::ScanUnexpected } else { Notice::ScanNotPayment(kind) });
+            return Ok(());
+        };
+        if !payable {
+            self.notice(Notice::ScanNotPayment(kind));
+        } else if self.t.with_code(waiting.method, text).is_some() {
+            self.notice(Notice::ScanUsed);
+        } else {
+            self.record(Fact::CodeBound { payment: waiting.id, code: text.to_owned() })?;
+            self.effect(Effect::Charge { payment: self.known(waiting.id)? });
+        }
+        Ok(())
+    }
+
+    pub(super) fn cancel(&mut self, payment: Option<PaymentId>, operator: bool) -> Result<(), Rejection> {
+        let found = match payment {
+            Some(id) => self.known(id)?,
+            None => {
+                let none = || Denial::NotFound { what: "no payment is waiting at the counter".to_owned() };
+                self.t.counter().cloned().ok_or_else(none)?
+            }
+        };
+        match found.state {
+            State::Created | State::AwaitingPayer => {
+                self.call_off(&found, if operator { CancelledBy::Operator } else { CancelledBy::Till })?;
+            }
+            State::Cancelled { .. } => {}
+            State::BankProcessing => {
+                let hint = "the bank is at work; wait for its answer";
+                return Err(wrong_state(&found, hint).into());
+            }
+            State::InDoubt { .. } => {
+                let hint = "nobody knows yet whether the money moved; it cannot be cancelled";
+                return Err(wrong_state(&found, hint).into());
+            }
+            State::Paid | State::Refunded => {
+                return Err(wrong_state(&found, "give the money back with a void or a refund").into());
+            }
+            State::Declined(_) | State::Expired => {
+                return Err(wrong_state(&found, "it has already ended without money").into());
+            }
+        }
+        self.done.about = Some(Subject::Payment(found.id));
+        Ok(())
+    }
+
+    pub(super) fn till_gone(&mut self, payment: PaymentId) -> Result<(), Rejection> {
+        let found = self.known(payment)?;
+        if matches!(found.state, State::Created | State::AwaitingPayer) {
+            self.call_off(&found, CancelledBy::TillGone)?;
+        }
+        Ok(())
+    }
+
+    /// A cancel is a wish: the PinPad is asked to give up, and money that still arrives becomes `paid`, `late`.
+    fn call_off(&mut self, payment: &Payment, by: CancelledBy) -> Result<(), Rejection> {
+        self.record(Fact::Cancelled { payment: payment.id, by })?;
+        if let Some(run) = payment.run.as_ref().filter(|run| !run.is_over()) {
+            self.effect(Effect::PinpadCancel { run: run.id });
+        }
+        self.settled(payment.id);
+        Ok(())
+    }
+
+    /// Only card sales are found again by "was it ever answered"; others need no line for it.
+    pub(super) fn answered(&mut self, payment: PaymentId) -> Result<(), Rejection> {
+        let found = self.known(payment)?;
+        if found.method == Method::Humo && found.state.is_final() && !found.answered {
+            self.record(Fact::Answered { payment })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn give_back(&mut self, back: &GiveBack) -> Result<(), Rejection> {
+        if let Some(token) = &back.token
+            && let Some((payment, refund)) = self.t.refund_with_token(token)?
+        {
+            self.done.about = Some(Subject::Refund(payment, refund));
+            return Ok(());
+        }
+        let payment = self.named(&back.of)?;
+        if let Some(first) = repeated(&payment, back) {
+            self.done.about = Some(Subject::Refund(payment.id, first.id));
+            return Ok(());
+        }
+        let order = self.give_back_order(&payment, back)?;
+        let kind = match order {
+            PinpadOrder::Void { .. } => RefundKind::Void,
+            _ => RefundKind::Refund,
+        };
+        if let Some(open) = self.t.counter() {
+            return Err(Denial::Busy { with: open.id }.into());
+        }
+        self.t.pinpad_free()?;
+        self.record(Fact::RefundOpened {
+            payment: payment.id,
+            refund: back.id,
+            kind,
+            amount: back.amount,
+            token: back.token.clone(),
+            run: (back.run, self.t.register.last_card.clone()),
+        })?;
+        self.start_run(back.run, super::pinpad::refund(payment.id, back.id), order);
+        self.done.about = Some(Subject::Refund(payment.id, back.id));
+        Ok(())
+    }
+
+    /// Void or refund, if the sale allows it.
+    fn give_back_order(&self, payment: &Payment, back: &GiveBack) -> Result<PinpadOrder, Denial> {
+        let refuse = |why: String| Err(Denial::RefundRefused { why });
+        if payment.method != Method::Humo {
+            return refuse(format!("{} payments cannot be given back from here", payment.method));
+        }
+        if payment.state != State::Paid {
+            let hint = "only a paid sale can be given back";
+            return Err(wrong_state(payment, hint));
+        }
+        let Some(rrn) = payment.approval.as_ref().and_then(|a| a.payment_id.clone()) else {
+            return refuse("the sale's slip has no RRN; give the money back at the PinPad itself".to_owned());
+        };
+        let left = payment.amount.minor().saturating_sub(payment.refunded_minor());
+        if back.amount.currency() != payment.amount.currency() || back.amount.minor() > left || back.amount.minor() <= 0
+        {
+            return refuse(format!("{} was paid, {left} tiyin of it can still be given back", payment.amount.minor()));
+        }
+        if payment.created_ms < self.t.register.shift_began_ms {
+            return Ok(PinpadOrder::Refund { amount: back.amount, rrn });
+        }
+        if back.amount != payment.amount {
+            let whole = payment.amount.minor();
+            return refuse(format!("a sale of this shift is voided whole: send amount {whole}"));
+        }
+        let receipt_number = payment.run.as_ref().and_then(|run| run.slip.receipt_number.clone());
+        Ok(PinpadOrder::Void { amount: back.amount, rrn, receipt_number })
+    }
+
+    pub(super) fn settle(&mut self, id: SettlementId, run: RunId, token: Option<&Token>) -> Result<(), Rejection> {
+        if let Some(last) = &self.t.settlement {
+            let repeated = token.is_some() && last.token.as_ref() == token;
+            if repeated || last.state == SettlementState::Processing {
+                self.done.about = Some(Subject::Settlement(last.id));
+                return Ok(());
+            }
+            if !last.state.is_final() {
+                let why = format!("nobody knows yet whether settlement {} was done; resolve it first", last.id);
+                return Err(Denial::SettlementRefused { why }.into());
+            }
+        }
+        if !self.t.policy.methods.contains(&Method::Humo) {
+            return Err(Denial::NotConfigured { method: Method::Humo }.into());
+        }
+        if let Some(open) = self.t.counter().filter(|p| p.method == Method::Humo) {
+            return Err(Denial::Busy { with: open.id }.into());
+        }
+        self.t.pinpad_free()?;
+        let shift = self.t.register.last_card.as_ref().and_then(|mark| mark.shift.clone());
+        self.record(Fact::SettlementOpened {
+            settlement: id,
+            token: token.cloned(),
+            shift,
+            run: (run, self.t.register.last_card.clone()),
+        })?;
+        self.start_run(run, super::pinpad::settlement(id), PinpadOrder::Settlement);
+        self.done.about = Some(Subject::Settlement(id));
+        Ok(())
+    }
+
+    /// The end of a wait for the customer's code.
+    pub(super) fn expire_scan(&mut self) -> Result<(), Rejection> {
+        let Some(waiting) = self.t.awaiting_scan().cloned() else { return Ok(()) };
+        let deadline: UnixMs = waiting.created_ms.saturating_add(self.t.policy.scan_wait_ms);
+        if self.now_ms >= deadline {
+            self.record(Fact::Expired { payment: waiting.id })?;
+            self.settled(waiting.id);
+        }
+        Ok(())
+    }
+}
+
+/// The refund that this request repeats without a token: a void is asked for once, a refund while it is open.
+fn repeated<'a>(payment: &'a Payment, back: &GiveBack) -> Option<&'a Refund> {
+    payment.refunds.iter().rev().find(|r| {
+        let repeats = match r.kind {
+            RefundKind::Void => r.state.holds_money(),
+            RefundKind::Refund => !r.state.is_final(),
+        };
+        back.token.is_none() && r.amount == back.amount && repeats
+    })
+}
+
+fn wrong_state(payment: &Payment, hint: &'static str) -> Denial {
+    Denial::WrongState { payment: payment.id, state: payment.state.name(), hint }
+}
+
+impl Terminal {
+    /// The payment asked for under this token.
+    fn with_token(&self, token: &Token) -> Result<Option<&Arc<Payment>>, Denial> {
+        for p in self.payments.values() {
+            if let Some(first) = p.token.as_ref().filter(|t| t.key == token.key) {
+                return if first.digest == token.digest { Ok(Some(p)) } else { Err(Denial::TokenReused { of: p.id }) };
+            }
+            if p.refunds.iter().any(|r| r.token.as_ref().is_some_and(|t| t.key == token.key)) {
+                return Err(Denial::TokenReused { of: p.id });
+            }
+        }
+        Ok(None)
+    }
+
+    /// The refund asked for under this token.
+    fn refund_with_token(&self, token: &Token) -> Result<Option<(PaymentId, crate::payment::sale::RefundId)>, Denial> {
+        for p in self.payments.values() {
+            for r in &p.refunds {
+                if let Some(first) = r.token.as_ref().filter(|t| t.key == token.key) {
+                    let same = first.digest == token.digest;
+                    return if same { Ok(Some((p.id, r.id))) } else { Err(Denial::TokenReused { of: p.id }) };
+                }
+            }
+            if p.token.as_ref().is_some_and(|t| t.key == token.key) {
+                return Err(Denial::TokenReused { of: p.id });
+            }
+        }
+        Ok(None)
+    }
+
+    /// The PinPad can begin something new: it is there, nothing runs on it, and nothing that ran on it is in doubt.
+    fn pinpad_free(&self) -> Result<(), Denial> {
+        if let Some(of) = self.card_in_doubt() {
+            return Err(Denial::PinpadInDoubt { of });
+        }
+        if !self.pinpad.up {
+            let why = self.pinpad.down_why.clone().unwrap_or_else(|| "it was not found yet".to_owned());
+            return Err(Denial::PinpadAbsent { why });
+        }
+        if self.pinpad.at.is_some() {
+            return Err(Denial::PinpadBusy);
+        }
+        Ok(())
+    }
+
+    /// A card operation that nobody knows the end of and that is not being worked on, by name.
+    fn card_in_doubt(&self) -> Option<String> {
+        let at_work = match &self.pinpad.at {
+            Some(super::PinpadAt::Job { job, .. }) => Some(*job),
+            _ => None,
+        };
+        self.open_jobs().find(|(job, _)| Some(*job) != at_work).map(|(job, _)| super::pinpad::name(job))
+    }
+}
+
+impl RefundState {
+    /// Not begun, or with the bank.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Self::Requested | Self::Processing)
+    }
+}
