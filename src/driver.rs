@@ -1,7 +1,387 @@
 //! The only consumer of the queue: load → decide → commit → effect.
+//!
+//! One task owns the state. A step takes *all* waiting events, loads the rows that they name, lets the machine decide each of them on a copy
+//! of the terminal, writes what each decided within one transaction, commits **once**, and only then keeps the copy, answers the tills and
+//! releases the effects. Whatever fails before the commit never happened.
+//!
+//! When the disk does not take a commit, requests are refused (nothing was begun), and answers about money that has moved are *owed*: they stay in
+//! memory, are tried again until they are on disk, and whoever waits for them hears *in doubt* meanwhile.
 
 pub mod handle;
 pub mod ledger;
+mod picture;
 
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{error, warn};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::limits;
+use crate::payment::card::{Job, RunId};
+use crate::payment::event::{Denial, Effect, Event, Reply, Said, Subject};
+use crate::payment::machine::{self, Decision, Now, Rejection};
+use crate::payment::sale::{Doubt, Payment, State};
+use crate::payment::terminal::{PinpadAt, Policy, Terminal};
+use crate::snapshot::{Snapshot, StoreHealth};
+
+use handle::Envelope;
 pub use handle::{Handle, Ticket};
 pub use ledger::{Entry, Ledger, LedgerError, OpenItems};
+
+/// The owner of the state.
+pub struct Driver<L> {
+    ledger: L,
+    clock: Clock,
+    terminal: Terminal,
+    queue: mpsc::Receiver<Envelope>,
+    pictures: watch::Sender<Arc<Snapshot>>,
+    waiters: HashMap<Subject, Vec<oneshot::Sender<Reply>>>,
+    /// Events about money that has moved whose lines are not on disk yet, in their order.
+    owed: VecDeque<Event>,
+    health: StoreHealth,
+    last: Option<Arc<Payment>>,
+    faults: u64,
+    sequence: u64,
+}
+
+/// What became of one event of a batch, to be told after the commit.
+struct Outcome {
+    accepted: Option<oneshot::Sender<Result<Ticket, Denial>>>,
+    result: Result<Decision, Denial>,
+}
+
+impl<L: Ledger> Driver<L> {
+    /// Load what is open and stand ready; nothing is decided yet.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn new(mut ledger: L, policy: Policy, clock: Clock) -> Result<(Self, Handle), LedgerError> {
+        let mut terminal = Terminal::new(policy);
+        let open = ledger.open_items()?;
+        open.payments.into_iter().for_each(|p| terminal.adopt(p));
+        terminal.settlement = open.settlement.map(Arc::new);
+        terminal.register = open.register;
+        let (sender, queue) = mpsc::channel(limits::EVENT_QUEUE_LEN);
+        let (pictures, seen) = watch::channel(Arc::new(Snapshot::default()));
+        let driver = Self {
+            ledger,
+            clock,
+            terminal,
+            queue,
+            pictures,
+            waiters: HashMap::new(),
+            owed: VecDeque::new(),
+            health: StoreHealth::Good,
+            last: None,
+            faults: 0,
+            sequence: 0,
+        };
+        Ok((driver, Handle { queue: sender, pictures: seen }))
+    }
+
+    /// Work until `stop` is set or every [`Handle`] is gone. `release` carries effects out and must not wait.
+    pub async fn run(mut self, mut release: impl FnMut(Effect) + Send, mut stop: watch::Receiver<bool>) {
+        self.begin().into_iter().for_each(&mut release);
+        let mut batch = Vec::with_capacity(limits::EVENT_BATCH_MAX);
+        loop {
+            let pause = self.pause_ms().map_or(limits::DRIVER_IDLE_MS, |ms| ms.min(limits::DRIVER_IDLE_MS));
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                taken = self.queue.recv_many(&mut batch, limits::EVENT_BATCH_MAX) => if taken == 0 { break },
+                () = tokio::time::sleep(limits::wait(pause)) => {}
+            }
+            self.take(batch.drain(..).collect()).into_iter().for_each(&mut release);
+        }
+    }
+
+    /// The first step of a life: what the last one left in progress is in doubt.
+    pub fn begin(&mut self) -> Vec<Effect> {
+        self.health = self.proved();
+        self.take(vec![Envelope { event: Event::Started, accepted: None }])
+    }
+
+    /// How long nothing will happen by itself, ms.
+    #[must_use]
+    pub fn pause_ms(&self) -> Option<u64> {
+        let retry = (self.health != StoreHealth::Good).then_some(limits::COMMIT_RETRY_MS);
+        let tick = self.terminal.next_tick_monotonic_ms().map(|at| at.saturating_sub(self.clock.monotonic_ms()));
+        retry.into_iter().chain(tick).min()
+    }
+
+    /// One step: everything that waits, one commit, and the effects that it set free.
+    pub fn take(&mut self, batch: Vec<Envelope>) -> Vec<Effect> {
+        let now = Now { wall_ms: self.clock.wall_ms(), monotonic_ms: self.clock.monotonic_ms() };
+        let mut effects = self.pay_debts(now);
+        let mut batch: Vec<_> = batch.into_iter().filter(|e| !self.is_missed_by_nobody(&e.event)).collect();
+        if self.terminal.next_tick_monotonic_ms().is_some_and(|at| at <= now.monotonic_ms) {
+            let run = RunId(Uuid::new_v4());
+            batch.push(Envelope { event: Event::Tick { run }, accepted: None });
+        }
+        let events: Vec<&Event> = batch.iter().map(|e| &e.event).collect();
+        let refusing = !self.owed.is_empty() || self.health != StoreHealth::Good;
+        let decided = if refusing { Err(self.why_refusing()) } else { self.decide_and_commit(&events, now) };
+        let results = match decided {
+            Ok(results) => results,
+            Err(why) => self.without_disk(&batch, &why, now),
+        };
+        let accepted = batch.into_iter().map(|envelope| envelope.accepted);
+        for (accepted, result) in accepted.zip(results) {
+            self.tell(Outcome { accepted, result }, &mut effects);
+        }
+        self.terminal.forget_finished();
+        self.publish();
+        effects
+    }
+
+    /// A till hung up, but another connection waits for the same payment: nobody misses it.
+    fn is_missed_by_nobody(&self, event: &Event) -> bool {
+        let Event::TillGone { payment } = event else { return false };
+        let waiting = self.waiters.get(&Subject::Payment(*payment));
+        waiting.is_some_and(|ears| ears.iter().any(|ear| !ear.is_closed()))
+    }
+
+    /// Decide every event on a copy of the terminal, and commit once. An error means that nothing of it happened.
+    fn decide_and_commit(&mut self, events: &[&Event], now: Now) -> Result<Vec<Result<Decision, Denial>>, LedgerError> {
+        let mut next = self.terminal.clone();
+        let mut results = Vec::with_capacity(events.len());
+        let mut writing = false;
+        for event in events {
+            let result = self.decide(&mut next, event, now, &mut writing);
+            match result {
+                Ok(decided) => results.push(decided),
+                Err(failed) => {
+                    self.ledger.rollback();
+                    return Err(failed);
+                }
+            }
+        }
+        if writing && let Err(failed) = self.ledger.commit() {
+            self.ledger.rollback();
+            return Err(failed);
+        }
+        self.terminal = next;
+        Ok(results)
+    }
+
+    /// Load, decide, write. The outer error is the disk's; the inner one is the answer to the sender.
+    fn decide(
+        &mut self,
+        next: &mut Terminal,
+        event: &Event,
+        now: Now,
+        writing: &mut bool,
+    ) -> Result<Result<Decision, Denial>, LedgerError> {
+        for lookup in machine::lookups(next, event) {
+            self.ledger.load(&lookup)?.into_iter().for_each(|p| next.adopt(p));
+        }
+        let (after, decision) = match machine::step(next, event, now) {
+            Ok(stepped) => stepped,
+            Err(Rejection::Denied(denial)) => return Ok(Err(denial)),
+            Err(Rejection::Fault(fault)) => {
+                self.faults += 1;
+                error!(%fault, "the machine contradicted its own diagram; the event was dropped");
+                return Ok(Err(Denial::Store { why: fault.to_string() }));
+            }
+        };
+        if !decision.facts.is_empty() {
+            if !*writing {
+                self.ledger.begin()?;
+                *writing = true;
+            }
+            match self.ledger.append(&entry(next, &after, &decision, now)) {
+                Ok(()) => {}
+                Err(LedgerError::Rule(rule)) => {
+                    self.faults += 1;
+                    error!(rule, "the store refused a line; the event was dropped");
+                    return Ok(Err(Denial::Store { why: rule }));
+                }
+                Err(failed) => return Err(failed),
+            }
+        }
+        *next = after;
+        Ok(Ok(decision))
+    }
+
+    /// The disk did not take the batch. What needs no line is done; requests are refused; answers about money become debts.
+    fn without_disk(&mut self, batch: &[Envelope], why: &LedgerError, now: Now) -> Vec<Result<Decision, Denial>> {
+        warn!(%why, events = batch.len(), "the store did not take a commit");
+        if *why == LedgerError::Full {
+            self.ledger.free_reserve();
+        }
+        let mut results = Vec::with_capacity(batch.len());
+        for Envelope { event, .. } in batch {
+            let mut next = self.terminal.clone();
+            for lookup in machine::lookups(&next, event) {
+                self.ledger.load(&lookup).unwrap_or_default().into_iter().for_each(|p| next.adopt(p));
+            }
+            results.push(match machine::step(&next, event, now) {
+                Ok((after, decision)) if decision.facts.is_empty() && self.owed.is_empty() => {
+                    self.terminal = after;
+                    Ok(decision)
+                }
+                _ if is_owed(event) => {
+                    self.owe(event.clone(), why);
+                    Ok(Decision::default())
+                }
+                Ok((_, decision)) if decision.facts.is_empty() => Ok(decision),
+                Ok(_) => Err(Denial::Store { why: why.to_string() }),
+                Err(Rejection::Denied(denial)) => Err(denial),
+                Err(Rejection::Fault(fault)) => Err(Denial::Store { why: fault.to_string() }),
+            });
+        }
+        self.health = if self.owed.is_empty() {
+            StoreHealth::Refusing(why.to_string())
+        } else {
+            StoreHealth::Owing(why.to_string())
+        };
+        results
+    }
+
+    /// Keep an answer about money until the disk takes it, and tell whoever waits that nobody knows yet.
+    fn owe(&mut self, event: Event, why: &LedgerError) {
+        let about = match (&event, &self.terminal.pinpad.at) {
+            (Event::ProviderAnswered { payment, .. }, _) => Some(*payment),
+            (
+                Event::PinpadSaid { said: Said::Result(_), .. } | Event::PinpadFinished { .. },
+                Some(PinpadAt::Job { job: Job::Sale { payment }, .. }),
+            ) => Some(*payment),
+            _ => None,
+        };
+        if let Some(known) = about.and_then(|id| self.terminal.payments.get(&id)) {
+            let text = format!("the answer came, but it is not written down yet: {why}");
+            let mut doubted = Payment::clone(known);
+            doubted.state = State::InDoubt { why: Doubt::Answer { text } };
+            self.wake(Subject::Payment(doubted.id), &Reply::Payment(Arc::new(doubted)));
+        }
+        self.owed.push_back(event);
+    }
+
+    /// Try again to write down what is owed, and find out whether the disk takes lines again.
+    fn pay_debts(&mut self, now: Now) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if self.health == StoreHealth::Good {
+            return effects;
+        }
+        let owed: Vec<Event> = self.owed.iter().cloned().collect();
+        let refs: Vec<&Event> = owed.iter().collect();
+        match self.decide_and_commit(&refs, now) {
+            Ok(results) => {
+                self.owed.clear();
+                for result in results {
+                    self.tell(Outcome { accepted: None, result }, &mut effects);
+                }
+                self.health = self.proved();
+            }
+            Err(why) => {
+                if why == LedgerError::Full {
+                    self.ledger.free_reserve();
+                }
+                self.health = StoreHealth::Owing(why.to_string());
+            }
+        }
+        effects
+    }
+
+    fn proved(&mut self) -> StoreHealth {
+        self.ledger.prove_writable().map_or_else(|why| StoreHealth::Refusing(why.to_string()), |()| StoreHealth::Good)
+    }
+
+    fn why_refusing(&self) -> LedgerError {
+        match &self.health {
+            StoreHealth::Refusing(why) | StoreHealth::Owing(why) => LedgerError::Other(why.clone()),
+            StoreHealth::Good => LedgerError::Other("an answer is not written down yet".to_owned()),
+        }
+    }
+
+    /// After the commit: answer the sender, wake who waits, set the effects free.
+    fn tell(&mut self, outcome: Outcome, effects: &mut Vec<Effect>) {
+        let ticket = outcome.result.map(|decision| {
+            let first = decision.about.and_then(|subject| self.reply(subject)).unwrap_or(Reply::Done);
+            for effect in decision.effects {
+                match effect {
+                    Effect::Settled(subject) => self.settle(subject),
+                    effect => effects.push(effect),
+                }
+            }
+            first
+        });
+        let Some(accepted) = outcome.accepted else { return };
+        let ticket = ticket.map(|first| {
+            let settled = first.awaited().map(|subject| {
+                let (ear, promise) = oneshot::channel();
+                self.waiters.entry(subject).or_default().push(ear);
+                promise
+            });
+            Ticket { first, settled }
+        });
+        // A till that hung up meanwhile says so by an event of its own.
+        let _ = accepted.send(ticket);
+    }
+
+    fn settle(&mut self, subject: Subject) {
+        let Some(reply) = self.reply(subject) else { return };
+        if let Reply::Payment(payment) = &reply {
+            self.last = Some(payment.clone());
+        }
+        self.wake(subject, &reply);
+    }
+
+    fn wake(&mut self, subject: Subject, reply: &Reply) {
+        for ear in self.waiters.remove(&subject).unwrap_or_default() {
+            let _ = ear.send(reply.clone());
+        }
+    }
+
+    /// A subject as it stands.
+    fn reply(&self, subject: Subject) -> Option<Reply> {
+        let payment = |id| self.terminal.payments.get(id).cloned();
+        match &subject {
+            Subject::Payment(id) => payment(id).map(Reply::Payment),
+            Subject::Refund(id, refund) => payment(id).map(|p| Reply::Refund(p, *refund)),
+            Subject::Confirmation(id, number) => payment(id).map(|p| Reply::Confirmation(p, *number)),
+            Subject::Settlement(id) => self.terminal.settlement.clone().filter(|s| s.id == *id).map(Reply::Settlement),
+        }
+    }
+
+    fn publish(&mut self) {
+        self.sequence += 1;
+        let queue = self.ledger.queue_depth().unwrap_or_else(|_| self.pictures.borrow().queue);
+        let picture = picture::of(&self.terminal, queue, &self.health, self.last.as_ref(), self.faults, self.sequence);
+        self.pictures.send_replace(Arc::new(picture));
+    }
+}
+
+/// Events whose loss would be the loss of money's trace, or of a device; kept in their order.
+fn is_owed(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::ProviderAnswered { .. }
+            | Event::PinpadSaid { .. }
+            | Event::PinpadFinished { .. }
+            | Event::PinpadUp
+            | Event::PinpadDown { .. }
+            | Event::Scanner { .. }
+            | Event::CloseSales { .. }
+            | Event::Started
+    )
+}
+
+/// The rows that a decision changed.
+fn entry(before: &Terminal, after: &Terminal, decision: &Decision, now: Now) -> Entry {
+    let mut payments: Vec<Arc<Payment>> = Vec::new();
+    for id in decision.facts.iter().filter_map(crate::payment::Fact::payment) {
+        if let Some(payment) = after.payments.get(&id).filter(|p| payments.iter().all(|known| known.id != p.id)) {
+            payments.push(payment.clone());
+        }
+    }
+    Entry {
+        at_ms: now.wall_ms,
+        facts: decision.facts.clone(),
+        payments,
+        settlement: after.settlement.clone().filter(|s| before.settlement.as_ref() != Some(s)),
+        register: (before.register != after.register).then(|| after.register.clone()),
+    }
+}

@@ -43,6 +43,11 @@ limits! {
     /// Answers kept in memory for the same question asked again; older ones are read from the store.
     ANSWERS_KEPT: usize = 1_024;
 
+    /// The driver looks up from an empty queue at least so often, so that its watchdog sees progress.
+    DRIVER_IDLE_MS: u64 = 1_000;
+    /// How long a card sale whose answer was never written out is found again by a repeat without a key; later the same amount is a new sale.
+    JOIN_UNANSWERED_MS: i64 = 900_000;
+
     /// A request's body: the largest of the seeds has under 2 KiB.
     BODY_MAX_BYTES: usize = 65_536;
     /// A request's head, all header lines together.

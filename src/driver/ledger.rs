@@ -6,6 +6,7 @@ use crate::payment::card::Settlement;
 use crate::payment::fact::Fact;
 use crate::payment::sale::{Payment, UnixMs};
 use crate::payment::terminal::{Lookup, Register};
+use crate::snapshot::QueueDepth;
 
 /// A place where facts are kept. One transaction at a time: `begin`, then for each event `load` and `append`, then `commit`.
 pub trait Ledger: Send {
@@ -47,8 +48,21 @@ pub trait Ledger: Send {
     /// want of space; idempotent.
     fn free_reserve(&mut self) {}
 
-    /// Lay the reserve again when there is room. Called now and then.
-    fn restore_reserve(&mut self) {}
+    /// Lay the reserve again and prove, by a commit of its own, that lines are taken. Asked at start and after a failure.
+    ///
+    /// # Errors
+    /// They are not; nothing new may begin.
+    fn prove_writable(&mut self) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    /// The queue in numbers, at the cost of a look-up.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn queue_depth(&mut self) -> Result<QueueDepth, LedgerError> {
+        Ok(QueueDepth::default())
+    }
 }
 
 /// What one event decided.

@@ -48,12 +48,21 @@ impl From<ApplyError> for Rejection {
     }
 }
 
-/// One step of the machine. `now_ms` is wall time.
+/// The time, read by whoever calls the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// What is written down. May step in both directions.
+    pub wall_ms: UnixMs,
+    /// What is waited by. Never steps back; starts anywhere.
+    pub monotonic_ms: u64,
+}
+
+/// One step of the machine.
 ///
 /// # Errors
 /// The event is refused; the terminal stays as it was.
-pub fn step(terminal: &Terminal, event: &Event, now_ms: UnixMs) -> Result<(Terminal, Decision), Rejection> {
-    let mut step = Step { t: terminal.clone(), now_ms, done: Decision::default() };
+pub fn step(terminal: &Terminal, event: &Event, now: Now) -> Result<(Terminal, Decision), Rejection> {
+    let mut step = Step { t: terminal.clone(), now, done: Decision::default() };
     step.take(event)?;
     Ok((step.t, step.done))
 }
@@ -110,7 +119,7 @@ pub fn lookups(terminal: &Terminal, event: &Event) -> Vec<Lookup> {
 /// One step in the making: a copy of the terminal, changed by facts as they are recorded.
 struct Step {
     t: Terminal,
-    now_ms: UnixMs,
+    now: Now,
     done: Decision,
 }
 
@@ -164,7 +173,7 @@ impl Step {
 
     /// Write a line and change the terminal by it.
     fn record(&mut self, fact: Fact) -> Result<(), ApplyError> {
-        self.t.apply(self.now_ms, &fact)?;
+        self.t.apply(self.now.wall_ms, &fact)?;
         self.done.facts.push(fact);
         Ok(())
     }
@@ -179,7 +188,7 @@ impl Step {
     }
 
     fn notice(&mut self, notice: Notice) {
-        self.t.notice = Some((self.now_ms, notice.clone()));
+        self.t.notice = Some((self.now.wall_ms, notice.clone()));
         self.effect(Effect::Notice(notice));
     }
 
@@ -233,11 +242,12 @@ impl Terminal {
         })
     }
 
-    /// When the machine wants the next [`Event::Tick`].
+    /// When the machine wants the next [`Event::Tick`], by the clock that never steps.
     #[must_use]
-    pub fn next_tick_ms(&self) -> Option<UnixMs> {
-        let scan = self.awaiting_scan().map(|p| p.created_ms.saturating_add(self.policy.scan_wait_ms));
-        let ask = self.pinpad.next_ask.filter(|_| self.pinpad.up && self.pinpad.at.is_none()).map(|ask| ask.at_ms);
+    pub fn next_tick_monotonic_ms(&self) -> Option<u64> {
+        let scan = self.awaiting_scan().and_then(|_| self.scan_deadline_monotonic_ms);
+        let ask =
+            self.pinpad.next_ask.filter(|_| self.pinpad.up && self.pinpad.at.is_none()).map(|ask| ask.at_monotonic_ms);
         scan.into_iter().chain(ask).min()
     }
 }

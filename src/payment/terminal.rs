@@ -24,6 +24,8 @@ pub struct Terminal {
     pub pinpad: Pinpad,
     /// The scanner is there; not stored.
     pub scanner_present: bool,
+    /// When the wait for a scan ends, monotonic; not stored.
+    pub scan_deadline_monotonic_ms: Option<u64>,
     /// The last word to the people at the counter; not stored.
     pub notice: Option<(UnixMs, Notice)>,
 }
@@ -52,11 +54,11 @@ pub struct Policy {
     /// What scanned codes are.
     pub codes: super::code::CodeTable,
     /// How long a customer may take to show a code.
-    pub scan_wait_ms: i64,
+    pub scan_wait_ms: u64,
     /// How long an unanswered card sale is joined by a repeat without a key.
     pub join_unanswered_ms: i64,
     /// Pause between two questions to the PinPad about one doubt.
-    pub ask_every_ms: i64,
+    pub ask_every_ms: u64,
     /// First pause between two deliveries.
     pub backoff_min_ms: i64,
     /// Longest pause between two deliveries.
@@ -121,8 +123,8 @@ impl PinpadAt {
 /// When to ask the PinPad about a doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NextAsk {
-    /// Not before this.
-    pub at_ms: UnixMs,
+    /// Not before this, monotonic.
+    pub at_monotonic_ms: u64,
     /// Questions asked in vain.
     pub asked: u32,
 }
@@ -151,6 +153,7 @@ impl Terminal {
             register: Register::default(),
             pinpad: Pinpad::default(),
             scanner_present: false,
+            scan_deadline_monotonic_ms: None,
             notice: None,
         }
     }

@@ -41,7 +41,7 @@ impl Step {
     pub(super) fn tick(&mut self, run: RunId) -> Result<(), Rejection> {
         self.expire_scan()?;
         let pinpad = &self.t.pinpad;
-        let due = pinpad.next_ask.is_some_and(|ask| ask.at_ms <= self.now_ms);
+        let due = pinpad.next_ask.is_some_and(|ask| ask.at_monotonic_ms <= self.now.monotonic_ms);
         if !pinpad.up || pinpad.at.is_some() || !due {
             return Ok(());
         }

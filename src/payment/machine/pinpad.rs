@@ -110,7 +110,8 @@ impl Step {
             Some(PinpadAt::Asking { job, question, heard, .. }) => {
                 let asked = self.t.pinpad.next_ask.map_or(1, |ask| ask.asked.saturating_add(1));
                 self.conclude_question(job, question, &heard, end)?;
-                return Ok(self.plan_question(asked));
+                self.plan_question(asked);
+                return Ok(());
             }
             None => {}
         }
@@ -121,9 +122,9 @@ impl Step {
     /// When the PinPad should be asked next, if anything is in doubt. `asked` = questions asked in vain about it.
     pub(super) fn plan_question(&mut self, asked: u32) {
         let pause = if asked == 0 { 0 } else { self.t.policy.ask_every_ms };
-        let at_ms = self.now_ms.saturating_add(pause);
+        let at_monotonic_ms = self.now.monotonic_ms.saturating_add(pause);
         let open = self.t.open_jobs().next().is_some();
-        self.t.pinpad.next_ask = open.then_some(NextAsk { at_ms, asked });
+        self.t.pinpad.next_ask = open.then_some(NextAsk { at_monotonic_ms, asked });
     }
 
     fn conclude(&mut self, job: Job, end: &RunEnd) -> Result<(), Rejection> {

@@ -84,7 +84,7 @@ impl Step {
             Delivery::Retry { text } => {
                 let policy = &self.t.policy;
                 let pause = backoff_ms(c.attempts, jitter_permille, policy.backoff_min_ms, policy.backoff_max_ms);
-                let next_ms = self.now_ms.saturating_add(pause);
+                let next_ms = self.now.wall_ms.saturating_add(pause);
                 self.record(Fact::ReceiptDelayed { payment: id, number, next_ms, error: text.clone() })?;
             }
         }

@@ -7,9 +7,7 @@ use crate::payment::card::{RunId, SettlementId, SettlementState};
 use crate::payment::code::CodeKind;
 use crate::payment::event::{Denial, Effect, GiveBack, Notice, PinpadOrder, Sell, Subject};
 use crate::payment::fact::Fact;
-use crate::payment::sale::{
-    CancelledBy, Method, Payment, PaymentId, Refund, RefundKind, RefundState, State, Token, UnixMs,
-};
+use crate::payment::sale::{CancelledBy, Method, Payment, PaymentId, Refund, RefundKind, RefundState, State, Token};
 use crate::payment::terminal::Terminal;
 
 impl Step {
@@ -52,6 +50,9 @@ impl Step {
             self.start_run(sell.run, super::pinpad::sale(sell.id), PinpadOrder::Sale(sell.amount));
         } else if sell.code.is_some() {
             self.effect(Effect::Charge { payment: self.known(sell.id)? });
+        } else {
+            let deadline = self.now.monotonic_ms.saturating_add(self.t.policy.scan_wait_ms);
+            self.t.scan_deadline_monotonic_ms = Some(deadline);
         }
         self.done.about = Some(Subject::Payment(sell.id));
         Ok(())
@@ -87,7 +88,8 @@ impl Step {
     /// The last card sale of the same amount, if its till cannot know how it ended.
     fn unanswered_card_sale(&self, sell: &Sell) -> Option<PaymentId> {
         let last = self.t.payments.get(&self.t.register.last_sale?)?;
-        let unheard = !last.answered && self.now_ms.saturating_sub(last.updated_ms) <= self.t.policy.join_unanswered_ms;
+        let unheard =
+            !last.answered && self.now.wall_ms.saturating_sub(last.updated_ms) <= self.t.policy.join_unanswered_ms;
         let joins = !last.state.is_final() || unheard;
         (joins && last.token.is_none() && last.amount == sell.amount).then_some(last.id)
     }
@@ -266,8 +268,7 @@ impl Step {
     /// The end of a wait for the customer's code.
     pub(super) fn expire_scan(&mut self) -> Result<(), Rejection> {
         let Some(waiting) = self.t.awaiting_scan().cloned() else { return Ok(()) };
-        let deadline: UnixMs = waiting.created_ms.saturating_add(self.t.policy.scan_wait_ms);
-        if self.now_ms >= deadline {
+        if self.t.scan_deadline_monotonic_ms.is_none_or(|deadline| self.now.monotonic_ms >= deadline) {
             self.record(Fact::Expired { payment: waiting.id })?;
             self.settled(waiting.id);
         }

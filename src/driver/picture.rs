@@ -1,0 +1,49 @@
+//! The picture that everybody may see, made from the driver's state after each step.
+
+use std::sync::Arc;
+
+use crate::payment::sale::{Method, Payment, RefundState, State};
+use crate::payment::terminal::Terminal;
+use crate::snapshot::{Devices, Presence, QueueDepth, Snapshot, StoreHealth};
+
+pub(super) fn of(
+    terminal: &Terminal,
+    queue: QueueDepth,
+    store: &StoreHealth,
+    last: Option<&Arc<Payment>>,
+    faults: u64,
+    sequence: u64,
+) -> Snapshot {
+    let mut in_doubt: Vec<Arc<Payment>> = terminal.payments.values().filter(|p| is_in_doubt(p)).cloned().collect();
+    in_doubt.sort_by_key(|p| p.created_ms);
+    let pinpad = &terminal.pinpad;
+    let line = if pinpad.up {
+        Presence::Up
+    } else {
+        Presence::Down(pinpad.down_why.clone().unwrap_or_else(|| "not found yet".to_owned()))
+    };
+    let scanner = if terminal.scanner_present { Presence::Up } else { Presence::Down("not found yet".to_owned()) };
+    let scans = terminal.policy.methods.iter().any(|m| *m != Method::Humo);
+    Snapshot {
+        sequence,
+        counter: terminal.counter().cloned(),
+        last: last.cloned(),
+        in_doubt,
+        settlement: terminal.settlement.clone().filter(|s| !s.state.is_final()),
+        queue,
+        devices: Devices {
+            pinpad: terminal.policy.methods.contains(&Method::Humo).then_some(line),
+            scanner: scans.then_some(scanner),
+        },
+        closed: terminal.register.closed.clone(),
+        store: store.clone(),
+        notice: terminal.notice.clone(),
+        pinpad_status: pinpad.status.clone(),
+        faults,
+    }
+}
+
+fn is_in_doubt(payment: &Payment) -> bool {
+    matches!(payment.state, State::InDoubt { .. })
+        || payment.refunds.iter().any(|r| matches!(r.state, RefundState::InDoubt { .. }))
+}
