@@ -1,8 +1,15 @@
 //! The bank's card terminal (PinPad) on a serial line.
 //!
-//! A [`port`](self) owns the line and runs one [`Operation`] at a time. It reports what happens as [`Signal`]s, and it
+//! A [`port`] owns the line and runs one [`Operation`] at a time. It reports what happens as [`Signal`]s, and it
 //! *holds its answer* to everything that is evidence of money ([`Evidence`]) until the caller says, with
 //! `release`, that the evidence is safe on disk: the PinPad waits, the disk does not lie.
+
+pub mod arcus2;
+pub mod limits;
+pub mod net;
+pub mod port;
+pub mod slip;
+pub mod trace;
 
 use std::fmt;
 
