@@ -100,9 +100,52 @@ pub struct Receipt {
     pub fiscal_sign: String,
 }
 
-/// The pause before the next delivery: doubling from `min_ms` to `max_ms`, with jitter over its upper half.
+/// How long to wait before the next delivery, in milliseconds: doubled with each attempt, spread by the dice so that a thousand terminals
+/// do not come back to a recovered provider at once, never less than `min_ms`, never more than `max_ms`.
+///
+/// `attempts` counts the deliveries that had failed before this one; `jitter_permille` is where in the window this one falls, 0..=1000.
 #[must_use]
 pub fn backoff_ms(attempts: u32, jitter_permille: u16, min_ms: i64, max_ms: i64) -> i64 {
-    let full = min_ms.saturating_mul(1_i64.checked_shl(attempts.min(40)).unwrap_or(i64::MAX)).clamp(min_ms, max_ms);
-    full / 2 + (full / 2).saturating_mul(i64::from(jitter_permille.min(1000))) / 1000
+    let max_ms = max_ms.max(min_ms);
+    let doubled = 2_i64.checked_pow(attempts.saturating_add(1)).and_then(|factor| min_ms.checked_mul(factor)).unwrap_or(max_ms);
+    let latest = doubled.clamp(min_ms, max_ms);
+    let earliest = (latest / 2).max(min_ms);
+    // Divided before it is multiplied where the product would not fit: a window of millions of years needs no thousandths.
+    let window = latest - earliest;
+    let jitter = i64::from(jitter_permille.min(1000));
+    earliest + window.checked_mul(jitter).map_or(window / 1000 * jitter, |spread| spread / 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_pause_doubles_up_to_its_cap() {
+        let latest: Vec<i64> = (0..8).map(|n| backoff_ms(n, 1000, 1_000, 60_000)).collect();
+        assert_eq!(latest, [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
+        let earliest: Vec<i64> = (0..8).map(|n| backoff_ms(n, 0, 1_000, 60_000)).collect();
+        assert_eq!(earliest, [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
+    }
+
+    #[test]
+    fn the_dice_spread_terminals_even_at_the_cap() {
+        assert_eq!(backoff_ms(40, 0, 1_000, 60_000), 30_000);
+        assert_eq!(backoff_ms(40, 500, 1_000, 60_000), 45_000);
+        assert_eq!(backoff_ms(40, 1000, 1_000, 60_000), 60_000);
+    }
+
+    proptest! {
+        #[test]
+        fn a_pause_stays_within_its_limits_and_grows_with_attempts_and_dice(
+            attempts in any::<u32>(), jitter in 0_u16..=999, min in 1_i64..10_000_000, more in 0_i64..i64::MAX / 2,
+        ) {
+            let max = min + more;
+            let pause = backoff_ms(attempts, jitter, min, max);
+            prop_assert!((min..=max).contains(&pause));
+            prop_assert!(backoff_ms(attempts, jitter + 1, min, max) >= pause);
+            prop_assert!(backoff_ms(attempts.saturating_add(1), jitter, min, max) >= pause);
+        }
+    }
 }
