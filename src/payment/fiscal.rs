@@ -107,7 +107,8 @@ pub struct Receipt {
 #[must_use]
 pub fn backoff_ms(attempts: u32, jitter_permille: u16, min_ms: i64, max_ms: i64) -> i64 {
     let max_ms = max_ms.max(min_ms);
-    let doubled = 2_i64.checked_pow(attempts.saturating_add(1)).and_then(|factor| min_ms.checked_mul(factor)).unwrap_or(max_ms);
+    let doubled =
+        2_i64.checked_pow(attempts.saturating_add(1)).and_then(|factor| min_ms.checked_mul(factor)).unwrap_or(max_ms);
     let latest = doubled.clamp(min_ms, max_ms);
     let earliest = (latest / 2).max(min_ms);
     // Divided before it is multiplied where the product would not fit: a window of millions of years needs no thousandths.
