@@ -13,5 +13,6 @@ pub mod driver;
 pub mod history;
 pub mod limits;
 pub mod payment;
+pub mod pinpad;
 pub mod service;
 pub mod snapshot;

@@ -79,6 +79,10 @@ limits! {
     PINPAD_AFTER_FAILURE_MS: u64 = 4_000;
     /// Between two questions about a card payment in doubt: often enough for a customer who waits at the counter.
     PINPAD_RECOVERY_ASK_EVERY_MS: u64 = 15_000;
+    /// What the PinPad said and the driver has not taken yet; the port stops reading the line past it.
+    PINPAD_SIGNALS_LEN: usize = 64;
+    /// Orders to the PinPad under way: at most one run, its releases and its cancel.
+    PINPAD_COMMANDS_LEN: usize = 64;
     /// Between two attempts to open a line that is gone.
     PINPAD_REOPEN_EVERY_MS: u64 = 1_000;
 

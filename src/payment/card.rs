@@ -94,6 +94,8 @@ pub enum ResultClass {
     NotFound,
     /// Refused.
     Declined,
+    /// In no table: it does not say how the operation ended.
+    Unknown,
 }
 
 /// Why nothing more will be heard of a run.

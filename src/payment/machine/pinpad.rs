@@ -246,6 +246,10 @@ fn proof(run: &Run, end: &RunEnd, asked: Asked) -> Proof {
         RunEnd::Ended => {}
     }
     let Some(result) = &run.result else { return Proof::Unknown(Doubt::NoResult) };
+    if result.class == ResultClass::Unknown {
+        let text = format!("the result code {} is in no table", result.code);
+        return Proof::Unknown(Doubt::Contradiction { text });
+    }
     if let Some(field) = &run.slip.conflict {
         let text = format!("the slip shows two values for {field}");
         return Proof::Unknown(Doubt::Contradiction { text });

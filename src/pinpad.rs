@@ -1,0 +1,243 @@
+//! Between the PinPad's port (bytes, signals) and the driver (events, effects): it translates, decides nothing, and waits for nobody.
+//!
+//! The slip is gathered here while it is printed: what may be stored is masked with everything before it in mind, what it says is read
+//! anew with every piece. After a restart the gathering begins again with what the PinPad still has to say.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hal::pinpad::arcus2::dialogue::LocalTime;
+use hal::pinpad::port::{self, PortHandle, PortSettings};
+use hal::pinpad::slip::{self as paper, CodeClass};
+use hal::pinpad::{Command, End, Evidence, Operation, OperationId, Signal};
+use tokio::sync::mpsc;
+use tracing::{error, warn};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::driver::Handle;
+use crate::limits;
+use crate::payment::card::{Question, ResultClass, RunId, RunResult, Slip};
+use crate::payment::event::{Effect, Event, PinpadOrder, RunEnd, Said};
+use crate::payment::money::Money;
+use crate::payment::sale::Private;
+
+/// Starts a port on `settings` and a task that tells the driver what it says. Must be called within a runtime.
+#[must_use]
+pub fn spawn(settings: PortSettings, clock: Clock, driver: Handle) -> Commands {
+    let (signals, heard) = mpsc::channel(limits::PINPAD_SIGNALS_LEN);
+    let port = port::spawn(settings, Arc::new(PortClock(clock)), signals);
+    let (commands, orders) = mpsc::channel(limits::PINPAD_COMMANDS_LEN);
+    tokio::spawn(listen(heard, driver));
+    tokio::spawn(forward(orders, port));
+    Commands(commands)
+}
+
+/// The settings of a port, with every limit from [`limits`].
+#[must_use]
+pub fn port_settings(path: PathBuf, baud: u32, arcus: hal::pinpad::arcus2::request::Settings) -> PortSettings {
+    let mut settings = PortSettings { baud, arcus, ..PortSettings::new(path) };
+    settings.limits.dialogue = limits::wait(limits::PINPAD_TOTAL_MS);
+    settings.limits.drain_before = limits::wait(limits::PINPAD_DRAIN_MS);
+    settings.limits.drain_after_failure = limits::wait(limits::PINPAD_AFTER_FAILURE_MS);
+    settings
+}
+
+/// The driver's end: orders to the PinPad.
+#[derive(Clone, Debug)]
+pub struct Commands(mpsc::Sender<Command>);
+
+impl Commands {
+    /// Carry out an effect that is the PinPad's. Does not wait; other effects are not for it and come back.
+    ///
+    /// # Errors
+    /// The effect, where it is none of the PinPad's.
+    pub fn release(&self, effect: Effect) -> Result<(), Effect> {
+        let command = match effect {
+            Effect::PinpadRun { run, order } => Command::Start(operation_id(run), operation(order)),
+            Effect::PinpadAsk { run, question } => Command::Start(operation_id(run), asking(question)),
+            Effect::PinpadRecover { run, card_presented } => {
+                Command::Recover { operation: operation_id(run), card_presented }
+            }
+            Effect::PinpadRelease { run, sequence } => Command::Release(operation_id(run), sequence),
+            Effect::PinpadCancel { run } => Command::Cancel(operation_id(run)),
+            other => return Err(other),
+        };
+        if let Err(lost) = self.0.try_send(command) {
+            error!(%lost, "the PinPad's port takes no orders; its own limits end the run");
+        }
+        Ok(())
+    }
+}
+
+async fn forward(mut orders: mpsc::Receiver<Command>, port: PortHandle) {
+    while let Some(command) = orders.recv().await {
+        if port.send(command).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn listen(mut signals: mpsc::Receiver<Signal>, driver: Handle) {
+    let mut paper = Paper::default();
+    while let Some(signal) = signals.recv().await {
+        if let Some(event) = paper.event(signal) {
+            driver.tell(event).await;
+        }
+    }
+}
+
+/// What the run on the line has printed so far.
+#[derive(Default)]
+struct Paper {
+    of: Option<OperationId>,
+    pieces: Vec<String>,
+}
+
+impl Paper {
+    fn event(&mut self, signal: Signal) -> Option<Event> {
+        match signal {
+            Signal::Up => Some(Event::PinpadUp),
+            Signal::Down { why } => Some(Event::PinpadDown { why }),
+            Signal::Started(_) => None,
+            Signal::Status(operation, text) => Some(Event::PinpadStatus { run: run_id(operation), text }),
+            Signal::Evidence { operation, sequence, item } => {
+                let said = self.said(operation, item);
+                Some(Event::PinpadSaid { run: run_id(operation), sequence, said })
+            }
+            Signal::Finished { operation, end } => {
+                *self = Self::default();
+                let end = match end {
+                    End::Ended => RunEnd::Ended,
+                    End::NotSent { why } => RunEnd::NotSent { why },
+                    End::Lost { why } => RunEnd::Lost { why },
+                };
+                Some(Event::PinpadFinished { run: run_id(operation), end })
+            }
+        }
+    }
+
+    fn said(&mut self, operation: OperationId, item: Evidence) -> Said {
+        if self.of != Some(operation) {
+            *self = Self { of: Some(operation), pieces: Vec::new() };
+        }
+        match item {
+            Evidence::CardPresented => Said::CardPresented,
+            Evidence::Print(text) => {
+                self.pieces.push(text.clone());
+                let masked = paper::mask_pieces(&self.pieces).pop().unwrap_or_default();
+                let entries: Vec<Slip> = paper::parse(&self.pieces.concat()).into_iter().map(slip).collect();
+                let slip = Box::new(whole(&entries));
+                Said::Print { masked, printed: Private(Some(text)), slip, entries }
+            }
+            Evidence::Tags(tags) => Said::Tags(tags.into_iter().map(|(name, value)| (name, paper::mask_numbers(&value))).collect()),
+            Evidence::Result(code) => Said::Result(RunResult { class: result_class(&code), code }),
+        }
+    }
+}
+
+/// The slip of a single operation: customer's and shop's copies say the same; a paper that holds different operations says nothing about one.
+fn whole(entries: &[Slip]) -> Slip {
+    let Some(first) = entries.first() else { return Slip::default() };
+    let differs = entries.iter().any(|e| e.rrn != first.rrn || e.amount_minor != first.amount_minor);
+    let conflict = differs.then(|| "several operations".to_owned());
+    Slip { conflict: first.conflict.clone().or(conflict), ..first.clone() }
+}
+
+fn slip(read: paper::Slip) -> Slip {
+    use paper::SlipOperation as Op;
+    let operation = read.operation.map(|op| match op {
+        Op::Sale => "sale",
+        Op::Refund => "refund",
+        Op::Void => "void",
+        Op::Settlement => "settlement",
+    });
+    Slip {
+        amount_minor: read.amount_minor,
+        surcharge_minor: read.surcharge_minor,
+        total_minor: read.total_minor,
+        rrn: read.rrn,
+        authorisation_code: read.authorisation_code,
+        response_code: read.response_code,
+        card_masked: read.masked_card,
+        terminal_id: read.terminal_id,
+        merchant_id: read.merchant_id,
+        shift: read.shift,
+        receipt_number: read.receipt_number,
+        date: read.date,
+        time: read.time,
+        operation: operation.map(str::to_owned),
+        approved: read.approved,
+        cancelled: read.operation_cancelled,
+        totals_agree: read.totals_match,
+        conflict: read.conflicts.first().map(|c| c.field.to_owned()),
+    }
+}
+
+fn result_class(code: &str) -> ResultClass {
+    match (paper::classify(code, false, &[]), code.trim()) {
+        (CodeClass::Approved, _) => ResultClass::Approved,
+        (_, "400") => ResultClass::ApprovedForVoid,
+        (_, "202") => ResultClass::NotFound,
+        (_, "201" | "212") => ResultClass::Cancelled,
+        (_, "402") => ResultClass::Misconfigured,
+        (CodeClass::Declined(_), _) => ResultClass::Declined,
+        (CodeClass::Unknown, _) => {
+            warn!(code, "the PinPad's result code is in no table");
+            ResultClass::Unknown
+        }
+    }
+}
+
+fn operation(order: PinpadOrder) -> Operation {
+    match order {
+        PinpadOrder::Sale(amount) => Operation::Sale { amount_minor: minor(amount) },
+        PinpadOrder::Void { amount, rrn, receipt_number } => {
+            Operation::Void { amount_minor: minor(amount), rrn, receipt_number }
+        }
+        PinpadOrder::Refund { amount, rrn } => Operation::Refund { amount_minor: minor(amount), rrn },
+        PinpadOrder::Settlement => Operation::Settlement,
+    }
+}
+
+fn asking(question: Question) -> Operation {
+    match question {
+        Question::LastTransaction => Operation::LastTransaction,
+        Question::DetailedReport => Operation::DetailedReport,
+        Question::ShortReport => Operation::ShortReport,
+    }
+}
+
+/// The API refuses amounts that are not positive; an amount of 0 is refused by the PinPad.
+fn minor(amount: Money) -> u64 {
+    u64::try_from(amount.minor()).unwrap_or(0)
+}
+
+fn operation_id(run: RunId) -> OperationId {
+    OperationId(run.0.as_u128())
+}
+
+fn run_id(operation: OperationId) -> RunId {
+    RunId(Uuid::from_u128(operation.0))
+}
+
+/// The house's clock, as the port wants it.
+struct PortClock(Clock);
+
+impl port::Clock for PortClock {
+    fn monotonic(&self) -> Duration {
+        limits::wait(self.0.monotonic_ms())
+    }
+
+    fn local(&self) -> Option<LocalTime> {
+        let local = self.0.wall_trusted().then(|| self.0.local())?;
+        Some(LocalTime {
+            year: local.year().unsigned_abs(),
+            month: local.month().unsigned_abs(),
+            day: local.day().unsigned_abs(),
+            hour: local.hour().unsigned_abs(),
+            minute: local.minute().unsigned_abs(),
+        })
+    }
+}
