@@ -93,7 +93,7 @@ impl<L: Ledger> Driver<L> {
                 taken = self.queue.recv_many(&mut batch, limits::EVENT_BATCH_MAX) => if taken == 0 { break },
                 () = tokio::time::sleep(limits::wait(pause)) => {}
             }
-            self.take(batch.drain(..).collect()).into_iter().for_each(&mut release);
+            self.take(std::mem::take(&mut batch)).into_iter().for_each(&mut release);
         }
     }
 

@@ -131,7 +131,9 @@ impl Paper {
                 let slip = Box::new(whole(&entries));
                 Said::Print { masked, printed: Private(Some(text)), slip, entries }
             }
-            Evidence::Tags(tags) => Said::Tags(tags.into_iter().map(|(name, value)| (name, paper::mask_numbers(&value))).collect()),
+            Evidence::Tags(tags) => {
+                Said::Tags(tags.into_iter().map(|(name, value)| (name, paper::mask_numbers(&value))).collect())
+            }
             Evidence::Result(code) => Said::Result(RunResult { class: result_class(&code), code }),
         }
     }

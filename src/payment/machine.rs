@@ -245,7 +245,7 @@ impl Terminal {
     /// When the machine wants the next [`Event::Tick`], by the clock that never steps.
     #[must_use]
     pub fn next_tick_monotonic_ms(&self) -> Option<u64> {
-        let scan = self.awaiting_scan().and_then(|_| self.scan_deadline_monotonic_ms);
+        let scan = self.awaiting_scan().and(self.scan_deadline_monotonic_ms);
         let ask =
             self.pinpad.next_ask.filter(|_| self.pinpad.up && self.pinpad.at.is_none()).map(|ask| ask.at_monotonic_ms);
         scan.into_iter().chain(ask).min()

@@ -101,12 +101,9 @@ impl Step {
         self.t.pinpad.status = None;
         match self.t.pinpad.at.take() {
             Some(PinpadAt::Job { job, .. }) => self.conclude(job, end)?,
-            Some(PinpadAt::Recovering { job, .. }) => {
-                // Nothing more to hear of it, and the line is good: ask.
-                if *end == RunEnd::Ended {
-                    self.conclude(job, end)?;
-                }
-            }
+            Some(PinpadAt::Recovering { job, .. }) if *end == RunEnd::Ended => self.conclude(job, end)?,
+            // Nothing more to hear of it, and the line is good: ask.
+            Some(PinpadAt::Recovering { .. }) => {}
             Some(PinpadAt::Asking { job, question, heard, .. }) => {
                 let asked = self.t.pinpad.next_ask.map_or(1, |ask| ask.asked.saturating_add(1));
                 self.conclude_question(job, question, &heard, end)?;
