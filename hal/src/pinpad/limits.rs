@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+/// What the TCP side has more than its own limit, so that its answer usually comes first. 1 s.
+pub(crate) const NET_ANSWER_MARGIN: Duration = Duration::from_secs(1);
+
+/// The shortest look for bytes of the bank: zero would not even look. 1 ms takes what has already arrived.
+pub(crate) const NET_SHORTEST_LOOK: Duration = Duration::from_millis(1);
+
 /// The limits of one PinPad. The defaults are those of the protocol's description where it names one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::arcus2::proxy::{NetAction, NetAnswer, NetRequest};
+use super::limits::NET_SHORTEST_LOOK;
 
 /// A handle to the task; it ends, and its connections close, when this is dropped.
 #[derive(Debug)]
@@ -81,8 +82,7 @@ async fn serve(mut inbox: mpsc::Receiver<NetRequest>, outbox: mpsc::Sender<(u32,
 /// What is there; empty when nothing came in time or the bank closed the connection.
 async fn read(stream: &mut TcpStream, max: usize, wait: Duration) -> Vec<u8> {
     let mut bytes = vec![0; max];
-    // Zero would not even look; one millisecond takes what has already arrived.
-    let wait = wait.max(Duration::from_millis(1));
+    let wait = wait.max(NET_SHORTEST_LOOK);
     let count = match timeout(wait, stream.read(&mut bytes)).await {
         Ok(Ok(count)) => count,
         _ => 0,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::message::Message;
 use super::request::Settings;
-use crate::pinpad::limits::Limits;
+use crate::pinpad::limits::{Limits, NET_ANSWER_MARGIN};
 
 /// What the dialogue wants done with a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,8 +178,7 @@ impl Bank {
             NetAction::Write(_) => Kind::Write,
             NetAction::Read { .. } | NetAction::Disconnect => Kind::Read,
         };
-        // One second more than the TCP side's own limit, so that its answer usually comes first.
-        let until = at + self.step_limit + Duration::from_secs(1);
+        let until = at + self.step_limit + NET_ANSWER_MARGIN;
         self.pending = Some(Pending { token: request.token, handle: request.handle, kind, until });
         request
     }
