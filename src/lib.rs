@@ -16,3 +16,4 @@ pub mod payment;
 pub mod pinpad;
 pub mod service;
 pub mod snapshot;
+pub mod store;

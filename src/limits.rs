@@ -112,6 +112,12 @@ limits! {
     COMMIT_RETRY_MS: u64 = 500;
     /// For another process (a backup, an audit) to let go of the store.
     STORE_BUSY_MS: u64 = 5_000;
+    /// The store's log once it was written back: a burst may make it longer, but it does not stay so.
+    STORE_LOG_MAX_BYTES: u64 = 16_777_216;
+    /// A store up to this size is checked whole before it is used; a larger one after the daemon is ready.
+    STORE_CHECK_AT_START_MAX_BYTES: u64 = 4_194_304;
+    /// Rows that a question about the past brings when it does not say how many.
+    HISTORY_ROWS_MAX: u32 = 1_000;
 
     /// Between two pictures: a change is on the display within it, and the processor idles between.
     DISPLAY_REFRESH_MS: u64 = 100;

@@ -1,0 +1,201 @@
+//! Reading what was, on connections of its own: readers see the last commit and never hold up the writer.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::error::{StoreError, history as explain};
+use super::{FILE, rows, schema};
+use crate::history::{Filter, History, HistoryError, JournalLine, QueueFilter};
+use crate::limits;
+use crate::payment::sale::{Method, Payment, PaymentId, RefundId};
+use crate::snapshot::QueueDepth;
+
+/// The past of one store. Connections are opened when they are needed and kept for the next reader.
+#[derive(Debug)]
+pub struct Archive {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// Connections kept for the next reader; more than these read at once only in a burst.
+const IDLE: usize = 4;
+
+impl Archive {
+    /// The past of the store in `dir`. Works beside a running daemon, and without one.
+    ///
+    /// # Errors
+    /// There is no store, or it cannot be read.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join(FILE);
+        let first = reader(&path)?;
+        Ok(Self { path, idle: Mutex::new(vec![first]) })
+    }
+
+    fn read<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, HistoryError> {
+        let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let conn = match kept {
+            Some(conn) => conn,
+            None => reader(&self.path).map_err(|e| HistoryError(e.to_string()))?,
+        };
+        let answer = question(&conn).map_err(|e| explain(&e));
+        // After an error the connection is dropped: the file may have been replaced.
+        if answer.is_ok() {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            if idle.len() < IDLE {
+                idle.push(conn);
+            }
+        }
+        answer
+    }
+}
+
+/// A connection that can only read.
+pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|e| StoreError::sqlite(path, &e))?;
+    schema::recognise(&conn, path, schema::MIGRATIONS.len())?;
+    schema::settle_reader(&conn, path)?;
+    Ok(conn)
+}
+
+impl History for Archive {
+    fn payment(&self, id: PaymentId) -> Result<Option<Payment>, HistoryError> {
+        self.read(|conn| rows::payment(conn, id))
+    }
+
+    fn payments(&self, filter: &Filter) -> Result<Vec<Payment>, HistoryError> {
+        let (sql, values) = list(filter);
+        self.read(|conn| rows::payments(conn, &sql, rusqlite::params_from_iter(values)))
+    }
+
+    fn queue(&self, filter: &QueueFilter) -> Result<Vec<Payment>, HistoryError> {
+        self.read(|conn| match filter.due_ms {
+            Some(due_ms) => due(conn, filter, due_ms),
+            None => waiting(conn, filter),
+        })
+    }
+
+    fn journal(&self, after: i64, limit: u32) -> Result<Vec<JournalLine>, HistoryError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT seq, at_ms, payment_id, body FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+            )?
+            .query_map((after, at_most(limit)), |row| {
+                Ok(JournalLine {
+                    sequence: row.get(0)?,
+                    at_ms: row.get(1)?,
+                    payment: row.get::<_, Option<String>>(2)?.and_then(|id| id.parse().ok()).map(PaymentId),
+                    fact: row.get(3)?,
+                })
+            })?
+            .collect()
+        })
+    }
+
+    fn payment_of_refund(&self, id: RefundId) -> Result<Option<Payment>, HistoryError> {
+        self.read(|conn| {
+            conn.prepare_cached(
+                "SELECT payment.body FROM refund JOIN payment ON payment.id = refund.payment_id WHERE refund.id = ?1",
+            )?
+            .query_row([id.to_string()], rows::parse_body)
+            .optional()
+        })
+    }
+
+    fn queue_depth(&self) -> Result<QueueDepth, HistoryError> {
+        self.read(depth)
+    }
+}
+
+/// The queue in numbers: one row that triggers keep, and the first entry of an index.
+pub(super) fn depth(conn: &Connection) -> rusqlite::Result<QueueDepth> {
+    conn.prepare_cached(
+        "SELECT queued, parked, owed, (SELECT min(asked_ms) FROM outbox WHERE state = 'queued') FROM depth",
+    )?
+    .query_row([], |row| {
+        let count = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
+        Ok(QueueDepth { queued: count(0)?, parked: count(1)?, owed: count(2)?, oldest_ms: row.get(3)? })
+    })
+}
+
+fn at_most(limit: u32) -> u32 {
+    if limit == 0 { limits::HISTORY_ROWS_MAX } else { limit }
+}
+
+/// The query of a list, newest first, and its values.
+fn list(filter: &Filter) -> (String, Vec<Value>) {
+    let mut sql = String::from("SELECT body FROM payment WHERE 1");
+    let mut values: Vec<Value> = Vec::new();
+    let mut only = |condition: &str, value: Value| {
+        sql.push_str(condition);
+        values.push(value);
+    };
+    if let Some(method) = filter.method {
+        only(" AND method = ?", method.name().to_owned().into());
+    }
+    if let Some(state) = &filter.state {
+        // Nearly all are paid, so that paid ones are found without an index and the others have one.
+        only(
+            if state == "paid" { " AND state = ?" } else { " AND state <> 'paid' AND state = ?" },
+            state.clone().into(),
+        );
+    }
+    if let Some(order_id) = &filter.order_id {
+        only(" AND order_id = ?", order_id.clone().into());
+    }
+    if let Some(since_ms) = filter.since_ms {
+        only(" AND created_ms >= ?", since_ms.into());
+    }
+    if let Some(until_ms) = filter.until_ms {
+        only(" AND created_ms < ?", until_ms.into());
+    }
+    only(" ORDER BY number DESC LIMIT ?", at_most(filter.limit).into());
+    (sql, values)
+}
+
+/// Payments with a receipt whose turn has come, the longest overdue first.
+fn due(conn: &Connection, filter: &QueueFilter, due_ms: i64) -> rusqlite::Result<Vec<Payment>> {
+    const DUE: &str = "SELECT next_ms, payment_id FROM outbox WHERE state = 'queued' AND method = ?1 AND next_ms <= ?2 \
+                       ORDER BY next_ms LIMIT ?3";
+    let mut found: Vec<(i64, String)> = Vec::new();
+    // One question a method: each is the beginning of its own stretch of the index, however long the others' queues are.
+    for method in Method::ALL.into_iter().filter(|m| filter.method.is_none_or(|only| only == *m)) {
+        let mut statement = conn.prepare_cached(DUE)?;
+        let rows =
+            statement.query_map((method.name(), due_ms, at_most(filter.limit)), |r| Ok((r.get(0)?, r.get(1)?)))?;
+        for row in rows {
+            found.push(row?);
+        }
+    }
+    bodies(conn, found, filter.limit)
+}
+
+/// Payments with a receipt in the queue or parked, the oldest receipt first.
+fn waiting(conn: &Connection, filter: &QueueFilter) -> rusqlite::Result<Vec<Payment>> {
+    const QUEUED: &str = "SELECT asked_ms, payment_id FROM outbox WHERE state = 'queued' AND (?1 IS NULL OR method = ?1) \
+                          ORDER BY asked_ms LIMIT ?2";
+    const PARKED: &str = "SELECT asked_ms, payment_id FROM outbox WHERE state = 'parked' AND (?1 IS NULL OR method = ?1) \
+                          ORDER BY asked_ms LIMIT ?2";
+    let mut found: Vec<(i64, String)> = Vec::new();
+    for sql in [QUEUED, PARKED] {
+        let mut statement = conn.prepare_cached(sql)?;
+        let rows = statement
+            .query_map((filter.method.map(Method::name), at_most(filter.limit)), |r| Ok((r.get(0)?, r.get(1)?)))?;
+        for row in rows {
+            found.push(row?);
+        }
+    }
+    bodies(conn, found, filter.limit)
+}
+
+/// The payments of these names in the order of their times, each once.
+fn bodies(conn: &Connection, mut found: Vec<(i64, String)>, limit: u32) -> rusqlite::Result<Vec<Payment>> {
+    found.sort_by_key(|(at_ms, _)| *at_ms);
+    let mut seen = std::collections::HashSet::new();
+    found.retain(|(_, id)| seen.insert(id.clone()));
+    found.truncate(usize::try_from(at_most(limit)).unwrap_or(usize::MAX));
+    let mut statement = conn.prepare_cached("SELECT body FROM payment WHERE id = ?1")?;
+    found.iter().map(|(_, id)| statement.query_row([id], rows::parse_body)).collect()
+}

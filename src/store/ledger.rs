@@ -1,0 +1,159 @@
+//! The driver's side of the store: one transaction a batch, a savepoint an entry.
+
+use rusqlite::{Connection, params};
+
+use super::error::ledger as explain;
+use super::{Store, rows};
+use crate::driver::ledger::{Entry, Ledger, LedgerError, OpenItems};
+use crate::payment::fact::Fact;
+use crate::payment::sale::Payment;
+use crate::payment::terminal::Lookup;
+use crate::snapshot::QueueDepth;
+
+/// A write that says nothing about any payment.
+const PROOF: &str = "INSERT INTO meta (key, value) VALUES ('writable', '1') \
+                     ON CONFLICT (key) DO UPDATE SET value = CAST(value + 1 AS TEXT)";
+
+impl Ledger for Store {
+    fn open_items(&mut self) -> Result<OpenItems, LedgerError> {
+        let conn = &self.conn;
+        let read = || -> rusqlite::Result<OpenItems> {
+            Ok(OpenItems {
+                payments: rows::payments(conn, "SELECT body FROM payment WHERE resident = 1 ORDER BY number", [])?,
+                settlement: rows::last_settlement(conn)?,
+                register: rows::register(conn)?,
+            })
+        };
+        read().map_err(|e| self.suspect(&e))
+    }
+
+    fn begin(&mut self) -> Result<(), LedgerError> {
+        // A transaction that an error ended, or that a caller forgot, must not swallow this one.
+        self.rollback();
+        // IMMEDIATE: whoever else writes (nobody should) is met here and not in the middle.
+        self.conn.execute_batch("BEGIN IMMEDIATE").map_err(|e| self.suspect(&e))
+    }
+
+    fn load(&mut self, lookup: &Lookup) -> Result<Vec<Payment>, LedgerError> {
+        let conn = &self.conn;
+        match lookup {
+            Lookup::Payment(id) => rows::payment(conn, *id).map(|found| found.into_iter().collect()),
+            Lookup::Token(key) => rows::payments(conn, rows::BY_TOKEN, [key]),
+            Lookup::Code(method, code) => rows::payments(conn, rows::BY_CODE, [code.as_str(), method.name()]),
+            Lookup::Upstream(method, id) => rows::payments(conn, rows::BY_UPSTREAM, [id.as_str(), method.name()]),
+        }
+        .map_err(|e| self.suspect(&e))
+    }
+
+    fn append(&mut self, entry: &Entry) -> Result<(), LedgerError> {
+        // A full disk ends the transaction behind our back; writing on would commit every line by itself.
+        if self.conn.is_autocommit() {
+            return Err(LedgerError::Other("no transaction is open; begin again".into()));
+        }
+        self.run("SAVEPOINT entry").map_err(|e| self.suspect(&e))?;
+        match write(&self.conn, entry) {
+            Ok(()) => self.run("RELEASE entry").map_err(|e| self.suspect(&e)),
+            Err(e) => {
+                let why = self.suspect(&e);
+                if !self.conn.is_autocommit() {
+                    self.run("ROLLBACK TO entry")
+                        .and_then(|()| self.run("RELEASE entry"))
+                        .map_err(|e| self.suspect(&e))?;
+                }
+                Err(why)
+            }
+        }
+    }
+
+    fn commit(&mut self) -> Result<(), LedgerError> {
+        if self.conn.is_autocommit() {
+            return Err(LedgerError::Other("the transaction was ended by an earlier error".into()));
+        }
+        self.run("COMMIT").map_err(|e| {
+            let why = self.suspect(&e);
+            self.rollback();
+            why
+        })
+    }
+
+    fn rollback(&mut self) {
+        if !self.conn.is_autocommit() {
+            // Can only fail where no transaction is left, which is what is wanted.
+            let _ = self.run("ROLLBACK");
+        }
+    }
+
+    fn free_reserve(&mut self) {
+        self.reserve.free();
+    }
+
+    fn prove_writable(&mut self) -> Result<(), LedgerError> {
+        // Without its reserve a store may take the sale and then not its answer.
+        self.reserve.restore()?;
+        self.begin()?;
+        self.run(PROOF).map_err(|e| {
+            let why = self.suspect(&e);
+            self.rollback();
+            why
+        })?;
+        self.commit()
+    }
+
+    fn queue_depth(&mut self) -> Result<QueueDepth, LedgerError> {
+        super::history::depth(&self.conn).map_err(|e| self.suspect(&e))
+    }
+}
+
+impl Store {
+    fn run(&self, sql: &str) -> rusqlite::Result<()> {
+        self.conn.prepare_cached(sql)?.execute([]).map(drop)
+    }
+
+    /// The driver's word for an error; damage is remembered for the next start.
+    fn suspect(&self, error: &rusqlite::Error) -> LedgerError {
+        let why = explain(error);
+        if let LedgerError::Corrupt(what) = &why {
+            self.mark_damaged(what);
+        }
+        why
+    }
+}
+
+/// Write one entry's lines and rows.
+fn write(conn: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+    // The rows come first: tokens and refunds refer to them.
+    for payment in &entry.payments {
+        rows::put_payment(conn, payment)?;
+    }
+    for fact in &entry.facts {
+        put_line(conn, entry.at_ms, fact)?;
+        match fact {
+            Fact::Opened { payment, token: Some(token), .. } => rows::put_token(conn, token, *payment, None)?,
+            Fact::RefundOpened { payment, refund, token, .. } => {
+                rows::put_refund(conn, *refund, *payment)?;
+                if let Some(token) = token {
+                    rows::put_token(conn, token, *payment, Some(*refund))?;
+                }
+            }
+            _ => {}
+        }
+    }
+    if let Some(settlement) = &entry.settlement {
+        rows::put_settlement(conn, settlement)?;
+    }
+    if let Some(register) = &entry.register {
+        rows::put_register(conn, register)?;
+    }
+    Ok(())
+}
+
+/// Write one line of the journal. It takes the next number by itself; a savepoint that is rolled back gives it back.
+pub(super) fn put_line(conn: &Connection, at_ms: i64, fact: &Fact) -> rusqlite::Result<()> {
+    let body = serde_json::to_string(fact).map_err(super::error::unreadable)?;
+    conn.prepare_cached("INSERT INTO journal (at_ms, payment_id, body) VALUES (?1, ?2, ?3)")?.execute(params![
+        at_ms,
+        fact.payment().map(|id| id.to_string()),
+        body
+    ])?;
+    Ok(())
+}

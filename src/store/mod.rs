@@ -1,0 +1,151 @@
+//! The store: one SQLite file that remembers every step before it is taken.
+//!
+//! ```text
+//! dir/
+//!   tolov.db (-wal, -shm)   journal (append-only), payments and queue as they stand
+//!   lock                    held by the one daemon that may write
+//!   reserve                 given free on the day the disk is full
+//!   set-aside/DATE/         damaged files, whole, and what could be read of them
+//! ```
+//!
+//! The journal is the truth; payments, tokens and the queue are made from it and kept beside it in the same transaction, because a
+//! terminal has to start quickly and to find a token among a hundred thousand. `audit` proves that both say the same.
+
+mod error;
+mod history;
+mod ledger;
+mod lock;
+mod reserve;
+mod rows;
+mod schema;
+
+pub use error::StoreError;
+pub use history::Archive;
+pub use schema::Synchronous;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::M;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use crate::limits;
+use crate::payment::sale::UnixMs;
+use lock::Lock;
+use reserve::Reserve;
+use schema::Header;
+
+/// The store's file within its directory.
+pub const FILE: &str = "tolov.db";
+const LOCK: &str = "lock";
+const RESERVE: &str = "reserve";
+const DAMAGED: &str = "damaged";
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// The time, for what is set aside and for lines that the store writes itself.
+    pub now_ms: UnixMs,
+    /// What a commit waits for.
+    pub synchronous: Synchronous,
+    /// The file may not grow past so many pages of 4 KiB; for tests of a full disk.
+    pub max_pages: Option<u32>,
+    /// The size of the reserve.
+    pub reserve_bytes: u64,
+}
+
+impl StoreOptions {
+    /// As a terminal opens it, at this time.
+    #[must_use]
+    pub fn at(now_ms: UnixMs) -> Self {
+        Self { now_ms, synchronous: Synchronous::Full, max_pages: None, reserve_bytes: limits::RESERVE_FILE_BYTES }
+    }
+}
+
+/// The only writer of a store. Implements [`crate::driver::ledger::Ledger`].
+#[derive(Debug)]
+pub struct Store {
+    conn: Connection,
+    /// `None` for a store in memory.
+    dir: Option<PathBuf>,
+    reserve: Reserve,
+    /// Dropped after the connection.
+    _lock: Option<Lock>,
+}
+
+impl Store {
+    /// Open the store in `dir`, made if it is not there.
+    ///
+    /// # Errors
+    /// What speaks against it, and what to do ([`StoreError`]). A store of a later version, of another program or in use is not touched.
+    pub fn open(dir: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
+        Self::open_with(dir, options, schema::MIGRATIONS)
+    }
+
+    /// A store that is gone when it is dropped.
+    ///
+    /// # Errors
+    /// SQLite has no memory.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let path = Path::new(":memory:");
+        let mut conn = Connection::open_in_memory().map_err(|e| StoreError::sqlite(path, &e))?;
+        schema::settle(&conn, path, Synchronous::Off, true)?;
+        schema::migrate(&mut conn, path, schema::MIGRATIONS)?;
+        Ok(Self { conn, dir: None, reserve: Reserve::new(None, 0), _lock: None })
+    }
+
+    /// The past of this store, for everybody else.
+    ///
+    /// # Errors
+    /// This store is in memory, or cannot be read.
+    pub fn archive(&self) -> Result<Archive, StoreError> {
+        let dir = self.dir.as_deref().unwrap_or(Path::new(":memory:"));
+        Archive::open(dir)
+    }
+
+    fn open_with(dir: &Path, options: &StoreOptions, steps: &'static [M<'static>]) -> Result<Self, StoreError> {
+        let path = dir.join(FILE);
+        std::fs::create_dir_all(dir).map_err(|e| StoreError::io(dir, &e))?;
+        let lock = Lock::take(&dir.join(LOCK))?;
+        let header = schema::header(&path).map_err(|e| StoreError::io(&path, &e))?;
+        if let Header::Sqlite { version, application } = header {
+            schema::refuse_strangers(&path, version, application, steps.len())?;
+        }
+        let conn = open_file(&path, options, steps)?;
+        if header == Header::Empty {
+            // The file's name has to be as durable as what is written into it.
+            File::open(dir).and_then(|d| d.sync_all()).map_err(|e| StoreError::io(dir, &e))?;
+        }
+        let reserve = Reserve::new(Some(dir.join(RESERVE)), options.reserve_bytes);
+        Ok(Self { conn, dir: Some(dir.into()), reserve, _lock: Some(lock) })
+    }
+
+    /// Leave word for the next start that the file has to be checked whole before it is used.
+    fn mark_damaged(&self, what: &str) {
+        let Some(dir) = &self.dir else { return };
+        tracing::error!(what, "the store is damaged; it will be checked and set aside at the next start");
+        if let Err(e) = std::fs::write(dir.join(DAMAGED), what) {
+            tracing::error!(error = %e, "and this could not be written down");
+        }
+    }
+}
+
+/// Open or make the file itself: settings, schema.
+fn open_file(path: &Path, options: &StoreOptions, steps: &'static [M<'static>]) -> Result<Connection, StoreError> {
+    let failed = |e: rusqlite::Error| StoreError::sqlite(path, &e);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut conn = Connection::open_with_flags(path, flags).map_err(failed)?;
+    // Whoever is refused here leaves without writing the log back, as if it had never been.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
+    schema::recognise(&conn, path, steps.len())?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(failed)?;
+    schema::settle(&conn, path, options.synchronous, false)?;
+    schema::migrate(&mut conn, path, steps)?;
+    if let Some(pages) = options.max_pages {
+        conn.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).map_err(failed)?;
+    }
+    Ok(conn)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! A payment and its row: the body as JSON, and beside it the columns that are searched.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+
+use super::error::unreadable;
+use crate::payment::card::Settlement;
+use crate::payment::sale::{Payment, PaymentId, UnixMs};
+use crate::payment::terminal::Register;
+
+/// The columns beside a payment's body. Made from the payment alone, so that `audit` can make them again.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Columns {
+    pub(super) method: String,
+    pub(super) state: String,
+    pub(super) fiscal: String,
+    pub(super) amount_minor: i64,
+    pub(super) currency: String,
+    pub(super) code: Option<String>,
+    pub(super) token: Option<String>,
+    pub(super) order_id: Option<String>,
+    pub(super) upstream_id: Option<String>,
+    pub(super) shift: Option<String>,
+    pub(super) attended: bool,
+    pub(super) resident: bool,
+    pub(super) created_ms: UnixMs,
+    pub(super) updated_ms: UnixMs,
+}
+
+impl Columns {
+    /// What stands beside this payment's body.
+    pub(super) fn of(payment: &Payment) -> Self {
+        let slip = payment.run.as_ref().map(|run| &run.slip);
+        let approved_as = payment.approval.as_ref().and_then(|a| a.payment_id.clone());
+        Self {
+            method: payment.method.name().into(),
+            state: payment.state.name().into(),
+            fiscal: payment.fiscal.name().into(),
+            amount_minor: payment.amount.minor(),
+            currency: currency_name(payment),
+            code: payment.code.clone(),
+            token: payment.token.as_ref().map(|t| t.key.clone()),
+            order_id: payment.order_id.clone(),
+            // Before an approval, the RRN of the slip finds a card payment that is in doubt.
+            upstream_id: approved_as.or_else(|| slip.and_then(|s| s.rrn.clone())),
+            shift: slip.and_then(|s| s.shift.clone()),
+            attended: payment.attended,
+            resident: !payment.may_leave_memory(),
+            created_ms: payment.created_ms,
+            updated_ms: payment.updated_ms,
+        }
+    }
+}
+
+/// The currency as its serde name, so that no second table of names can differ from it.
+fn currency_name(payment: &Payment) -> String {
+    match serde_json::to_value(payment.amount.currency()) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
+}
+
+const PUT_PAYMENT: &str = "
+INSERT INTO payment (id, method, state, fiscal, amount_minor, currency, code, token, order_id, upstream_id, shift, attended, resident,
+                     created_ms, updated_ms, body)
+VALUES (:id, :method, :state, :fiscal, :amount_minor, :currency, :code, :token, :order_id, :upstream_id, :shift, :attended, :resident,
+        :created_ms, :updated_ms, :body)
+ON CONFLICT (id) DO UPDATE SET
+    state = excluded.state, fiscal = excluded.fiscal, code = excluded.code, upstream_id = excluded.upstream_id, shift = excluded.shift,
+    resident = excluded.resident, updated_ms = excluded.updated_ms, body = excluded.body";
+
+const PUT_CONFIRMATION: &str = "
+INSERT INTO outbox (payment_id, number, method, state, attempts, asked_ms, next_ms, last_error)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+ON CONFLICT (payment_id, number) DO UPDATE SET
+    state = excluded.state, attempts = excluded.attempts, next_ms = excluded.next_ms, last_error = excluded.last_error";
+
+/// Write a payment's row and its rows in the queue, as they stand.
+pub(super) fn put_payment(conn: &Connection, payment: &Payment) -> rusqlite::Result<()> {
+    let id = payment.id.to_string();
+    let columns = Columns::of(payment);
+    let body = serde_json::to_string(payment).map_err(unreadable)?;
+    conn.prepare_cached(PUT_PAYMENT)?.execute(named_params! {
+        ":id": id, ":method": columns.method, ":state": columns.state, ":fiscal": columns.fiscal,
+        ":amount_minor": columns.amount_minor, ":currency": columns.currency, ":code": columns.code,
+        ":token": columns.token, ":order_id": columns.order_id, ":upstream_id": columns.upstream_id,
+        ":shift": columns.shift, ":attended": columns.attended, ":resident": columns.resident,
+        ":created_ms": columns.created_ms, ":updated_ms": columns.updated_ms, ":body": body,
+    })?;
+    for c in &payment.confirmations {
+        conn.prepare_cached(PUT_CONFIRMATION)?.execute(params![
+            id,
+            c.number,
+            columns.method,
+            c.state.name(),
+            c.attempts,
+            c.asked_ms,
+            c.next_ms,
+            c.last_error
+        ])?;
+    }
+    Ok(())
+}
+
+/// Write down a token, once: a second payment or refund under the same key is refused by the primary key.
+pub(super) fn put_token(
+    conn: &Connection,
+    token: &crate::payment::sale::Token,
+    payment: PaymentId,
+    refund: Option<crate::payment::sale::RefundId>,
+) -> rusqlite::Result<()> {
+    conn.prepare_cached("INSERT INTO token (key, payment_id, refund_id, digest) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![token.key, payment.to_string(), refund.map(|r| r.to_string()), token.digest])?;
+    Ok(())
+}
+
+/// Write down whose a refund is.
+pub(super) fn put_refund(
+    conn: &Connection,
+    refund: crate::payment::sale::RefundId,
+    payment: PaymentId,
+) -> rusqlite::Result<()> {
+    conn.prepare_cached("INSERT INTO refund (id, payment_id) VALUES (?1, ?2)")?
+        .execute(params![refund.to_string(), payment.to_string()])?;
+    Ok(())
+}
+
+const PUT_SETTLEMENT: &str = "
+INSERT INTO settlement (id, state, shift, token, created_ms, updated_ms, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+ON CONFLICT (id) DO UPDATE SET state = excluded.state, shift = excluded.shift, updated_ms = excluded.updated_ms, body = excluded.body";
+
+/// Write a settlement's row as it stands.
+pub(super) fn put_settlement(conn: &Connection, settlement: &Settlement) -> rusqlite::Result<()> {
+    let body = serde_json::to_string(settlement).map_err(unreadable)?;
+    conn.prepare_cached(PUT_SETTLEMENT)?.execute(params![
+        settlement.id.to_string(),
+        settlement.state.name(),
+        settlement.shift,
+        settlement.token.as_ref().map(|t| &t.key),
+        settlement.created_ms,
+        settlement.updated_ms,
+        body
+    ])?;
+    Ok(())
+}
+
+/// Write the register as it stands.
+pub(super) fn put_register(conn: &Connection, register: &Register) -> rusqlite::Result<()> {
+    let body = serde_json::to_string(register).map_err(unreadable)?;
+    conn.prepare_cached(
+        "INSERT INTO register (one, body) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET body = excluded.body",
+    )?
+    .execute([body])?;
+    Ok(())
+}
+
+/// The last settlement.
+pub(super) fn last_settlement(conn: &Connection) -> rusqlite::Result<Option<Settlement>> {
+    conn.prepare_cached("SELECT body FROM settlement ORDER BY number DESC LIMIT 1")?
+        .query_row([], parse_body)
+        .optional()
+}
+
+/// The register; an empty one where nothing was ever written.
+pub(super) fn register(conn: &Connection) -> rusqlite::Result<Register> {
+    let found = conn.prepare_cached("SELECT body FROM register")?.query_row([], parse_body).optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+/// The payment of that name.
+pub(super) fn payment(conn: &Connection, id: PaymentId) -> rusqlite::Result<Option<Payment>> {
+    conn.prepare_cached("SELECT body FROM payment WHERE id = ?1")?.query_row([id.to_string()], parse_body).optional()
+}
+
+/// The payments that the query's first column has the bodies of.
+pub(super) fn payments(conn: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<Vec<Payment>> {
+    conn.prepare_cached(sql)?.query_map(params, parse_body)?.collect()
+}
+
+/// What the first column's JSON stands for.
+pub(super) fn parse_body<T: serde::de::DeserializeOwned>(row: &Row<'_>) -> rusqlite::Result<T> {
+    serde_json::from_str(row.get_ref(0)?.as_str()?).map_err(unreadable)
+}
+
+/// Payments that a code has been used for: not those that proved to move no money, after which the code may be shown again.
+pub(super) const BY_CODE: &str = "SELECT body FROM payment WHERE code = ?1 AND method = ?2 \
+                                  AND state NOT IN ('declined', 'cancelled', 'expired') ORDER BY number";
+
+/// Payments by the provider's own id.
+pub(super) const BY_UPSTREAM: &str = "SELECT body FROM payment WHERE upstream_id = ?1 AND method = ?2 ORDER BY number";
+
+/// The payment that a token made, or that a token's refund belongs to.
+pub(super) const BY_TOKEN: &str =
+    "SELECT payment.body FROM token JOIN payment ON payment.id = token.payment_id WHERE token.key = ?1";

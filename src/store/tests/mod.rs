@@ -1,0 +1,155 @@
+//! What a store promises, on real files in temporary directories.
+
+mod opening;
+mod writing;
+
+use std::path::Path;
+use std::sync::Arc;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::{Store, StoreOptions, Synchronous};
+use crate::driver::ledger::{Entry, Ledger as _};
+use crate::payment::card::{Job, ResultClass, RunId, RunOver, RunResult};
+use crate::payment::fact::Fact;
+use crate::payment::fiscal::Fiscal;
+use crate::payment::sale::{Approval, Doubt, Merchant, Method, Payment, PaymentId, RefundId, RefundKind, State, Token};
+use crate::payment::terminal::{Policy, Terminal};
+use crate::payment::{Currency, Money};
+
+/// 2026-11-20T12:00:00Z.
+const NOW_MS: i64 = 1_795_176_000_000;
+
+fn options() -> StoreOptions {
+    StoreOptions { synchronous: Synchronous::Off, reserve_bytes: 65_536, ..StoreOptions::at(NOW_MS) }
+}
+
+fn open(dir: &Path) -> Store {
+    Store::open(dir, &options()).expect("the store opens")
+}
+
+fn fresh() -> (TempDir, Store) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = open(dir.path());
+    (dir, store)
+}
+
+fn id(number: u128) -> PaymentId {
+    PaymentId(Uuid::from_u128(number))
+}
+
+fn sums(sums: i64) -> Money {
+    Money::from_minor(sums * 100, Currency::Uzs)
+}
+
+/// Plays facts through the real [`Terminal`] and hands them to the store as the driver does.
+struct Scribe {
+    terminal: Terminal,
+    at_ms: i64,
+}
+
+impl Scribe {
+    fn new() -> Self {
+        Self { terminal: Terminal::new(policy()), at_ms: NOW_MS }
+    }
+
+    /// What one event decided, applied to the state and ready to be appended.
+    fn entry(&mut self, facts: Vec<Fact>) -> Entry {
+        self.at_ms += 1_000;
+        let register = self.terminal.register.clone();
+        for fact in &facts {
+            self.terminal.apply(self.at_ms, fact).expect("the fact follows");
+        }
+        let mut names: Vec<PaymentId> = facts.iter().filter_map(Fact::payment).collect();
+        names.sort();
+        names.dedup();
+        Entry {
+            at_ms: self.at_ms,
+            payments: names.iter().map(|name| Arc::clone(&self.terminal.payments[name])).collect(),
+            settlement: facts
+                .iter()
+                .any(|f| f.settlement().is_some())
+                .then(|| self.terminal.settlement.clone())
+                .flatten(),
+            register: (register != self.terminal.register).then(|| self.terminal.register.clone()),
+            facts,
+        }
+    }
+
+    /// One event, one commit.
+    fn write(&mut self, store: &mut Store, facts: Vec<Fact>) {
+        let entry = self.entry(facts);
+        store.begin().expect("begin");
+        store.append(&entry).expect("append");
+        store.commit().expect("commit");
+    }
+
+    fn payment(&self, number: u128) -> Payment {
+        Payment::clone(&self.terminal.payments[&id(number)])
+    }
+}
+
+fn policy() -> Policy {
+    Policy {
+        methods: Method::ALL.to_vec(),
+        merchant: None,
+        codes: Default::default(),
+        scan_wait_ms: 0,
+        join_unanswered_ms: 0,
+        ask_every_ms: 0,
+        backoff_min_ms: 0,
+        backoff_max_ms: 0,
+    }
+}
+
+fn refund_id(number: u128) -> RefundId {
+    RefundId(Uuid::from_u128(number << 64))
+}
+
+fn run_id(number: u128) -> RunId {
+    RunId(Uuid::from_u128(number << 96))
+}
+
+fn opened(number: u128, method: Method, code: Option<&str>) -> Fact {
+    Fact::Opened {
+        payment: id(number),
+        method,
+        amount: sums(15_000),
+        code: code.map(Into::into),
+        attended: method == Method::Humo,
+        token: Some(Token { key: format!("till/token-{number}"), digest: "digest".into() }),
+        order_id: Some(format!("order-{number}")),
+        merchant: Merchant::default(),
+        state: if code.is_some() { State::BankProcessing } else { State::AwaitingPayer },
+        run: (method == Method::Humo).then(|| (run_id(number), None)),
+        warned_of: None,
+    }
+}
+
+fn approved(number: u128, fiscal: Fiscal) -> Fact {
+    let approval = Approval { payment_id: Some(format!("upstream-{number}")), ..Approval::default() };
+    Fact::Approved { payment: id(number), approval, late: false, fiscal }
+}
+
+/// A card sale from the card to the end of its run.
+fn approved_card(number: u128) -> Vec<Fact> {
+    let job = Job::Sale { payment: id(number) };
+    vec![
+        Fact::CardPresented { job },
+        Fact::Doubted { payment: id(number), why: Doubt::NoResult },
+        Fact::Result { job, result: RunResult { code: "000".into(), class: ResultClass::Approved } },
+        approved(number, Fiscal::NotRequired),
+        Fact::RunOver { job, over: RunOver::Ended },
+    ]
+}
+
+fn refund_opened(number: u128, refund: u128) -> Vec<Fact> {
+    vec![Fact::RefundOpened {
+        payment: id(number),
+        refund: refund_id(refund),
+        kind: RefundKind::Void,
+        amount: sums(15_000),
+        token: Some(Token { key: format!("till/refund-{refund}"), digest: "digest".into() }),
+        run: (run_id(refund << 16), None),
+    }]
+}

@@ -1,0 +1,164 @@
+//! How a store is opened, and when it is refused.
+
+use rusqlite_migration::M;
+use std::process::Command;
+
+use super::*;
+use crate::store::{FILE, StoreError, schema};
+
+#[test]
+fn a_new_store_has_the_settings_that_durability_rests_on() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(dir.path(), &StoreOptions::at(NOW_MS)).expect("the store opens");
+    let ask = |pragma: &str| {
+        store.conn.pragma_query_value(None, pragma, |row| row.get::<_, rusqlite::types::Value>(0)).expect(pragma)
+    };
+    assert_eq!(ask("journal_mode"), "wal".to_owned().into());
+    assert_eq!(ask("synchronous"), 2.into());
+    assert_eq!(ask("foreign_keys"), 1.into());
+    assert_eq!(ask("recursive_triggers"), 1.into());
+    assert_eq!(ask("application_id"), i64::from(schema::APPLICATION_ID).into());
+    assert_eq!(ask("user_version"), i64::try_from(schema::MIGRATIONS.len()).expect("few").into());
+    let loose: i64 = store
+        .conn
+        .query_row("SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0 AND name NOT LIKE 'sqlite_%'", [], |r| r.get(0))
+        .expect("read");
+    assert_eq!(loose, 0, "every table is STRICT");
+}
+
+#[test]
+fn a_setting_that_sqlite_does_not_take_is_an_error() {
+    let conn = rusqlite::Connection::open_in_memory().expect("memory");
+    let refused = schema::settle(&conn, Path::new("memory"), Synchronous::Full, false).expect_err("no WAL in memory");
+    assert!(matches!(refused, StoreError::Pragma { pragma: "journal_mode", .. }), "{refused}");
+    assert!(refused.to_string().contains("wal"), "{refused}");
+}
+
+#[test]
+fn a_second_daemon_is_refused_until_the_first_is_gone() {
+    let (dir, store) = fresh();
+    let refused = Store::open(dir.path(), &options()).expect_err("in use");
+    assert!(matches!(refused, StoreError::InUse { .. }), "{refused}");
+    assert!(refused.to_string().contains("stop that one first"), "{refused}");
+    drop(store);
+    open(dir.path());
+}
+
+#[test]
+fn a_store_of_the_future_is_refused_and_not_touched() {
+    let (dir, store) = fresh();
+    store.conn.pragma_update(None, "user_version", 99).expect("set");
+    drop(store);
+    let file = dir.path().join(FILE);
+    let before = std::fs::read(&file).expect("read");
+    let refused = Store::open(dir.path(), &options()).expect_err("too new");
+    assert!(matches!(refused, StoreError::Future { found: 99, known: 1, .. }), "{refused}");
+    let words = refused.to_string();
+    assert!(words.contains("99") && words.contains("install the newer tolov"), "{words}");
+    assert_eq!(std::fs::read(&file).expect("read"), before);
+    assert!(!dir.path().join("tolov.db-wal").exists() && !dir.path().join("set-aside").exists());
+}
+
+#[test]
+fn a_store_of_the_future_is_known_by_its_log_too() {
+    let (dir, store) = fresh();
+    let copy = tempfile::tempdir().expect("a temporary directory");
+    store.conn.pragma_update(None, "user_version", 99).expect("set");
+    // As a power cut leaves it: the new version is in the log only.
+    for name in [FILE.to_owned(), format!("{FILE}-wal")] {
+        std::fs::copy(dir.path().join(&name), copy.path().join(&name)).expect("copied");
+    }
+    let before = std::fs::read(copy.path().join(FILE)).expect("read");
+    let refused = Store::open(copy.path(), &options()).expect_err("too new");
+    assert!(matches!(refused, StoreError::Future { found: 99, .. }), "{refused}");
+    assert_eq!(std::fs::read(copy.path().join(FILE)).expect("read"), before);
+}
+
+#[test]
+fn a_file_of_another_program_is_refused_and_not_touched() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join(FILE);
+    let other = rusqlite::Connection::open(&file).expect("open");
+    other.execute_batch("CREATE TABLE theirs (a)").expect("made");
+    drop(other);
+    let before = std::fs::read(&file).expect("read");
+    let refused = Store::open(dir.path(), &options()).expect_err("not ours");
+    assert!(matches!(refused, StoreError::Foreign { .. }), "{refused}");
+    assert_eq!(std::fs::read(&file).expect("read"), before);
+}
+
+/// The schema of today, and a step after it that breaks in its middle.
+const BROKEN: &[M<'static>] = &[
+    M::up(include_str!("../migrations/0001-journal-payments-queue.sql")),
+    M::up("CREATE TABLE half (a INTEGER) STRICT; INSERT INTO half VALUES (1); INSERT INTO nowhere VALUES (1);"),
+];
+
+/// The schema of today, and a step after it that works.
+const NEXT: &[M<'static>] = &[
+    M::up(include_str!("../migrations/0001-journal-payments-queue.sql")),
+    M::up("ALTER TABLE meta ADD COLUMN note TEXT; CREATE TABLE next (a INTEGER) STRICT;"),
+];
+
+#[test]
+fn a_migration_that_fails_midway_leaves_the_old_version_whole() {
+    let (dir, mut store) = fresh();
+    let mut scribe = Scribe::new();
+    scribe.write(&mut store, vec![opened(1, Method::Click, Some("code-1"))]);
+    drop(store);
+    let refused = Store::open_with(dir.path(), &options(), BROKEN).expect_err("broken");
+    assert!(matches!(refused, StoreError::Migration { to: 2, .. }), "{refused}");
+    assert!(refused.to_string().contains("unchanged"), "{refused}");
+    let mut store = open(dir.path());
+    assert_eq!(store.open_items().expect("read").payments, vec![scribe.payment(1)]);
+    let half: i64 =
+        store.conn.query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'half'", [], |r| r.get(0)).expect("read");
+    assert_eq!(half, 0);
+}
+
+#[test]
+fn every_old_version_is_brought_to_the_newest() {
+    for version in 0..NEXT.len() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        if version > 0 {
+            let mut old = Store::open_with(dir.path(), &options(), &NEXT[..version]).expect("the old version opens");
+            Scribe::new().write(&mut old, vec![opened(1, Method::Click, Some("code-1"))]);
+        }
+        let mut store = Store::open_with(dir.path(), &options(), NEXT).expect("it is brought on");
+        let now: u32 = store.conn.pragma_query_value(None, "user_version", |r| r.get(0)).expect("read");
+        assert_eq!(now as usize, NEXT.len());
+        assert_eq!(store.open_items().expect("read").payments.len(), version.min(1));
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_named() {
+    let refused = Store::open(Path::new("/proc/tolov-test"), &options()).expect_err("nobody can write there");
+    assert!(matches!(refused, StoreError::Directory { .. } | StoreError::ReadOnly { .. }), "{refused}");
+    assert!(refused.to_string().contains("/proc/tolov-test"), "{refused}");
+}
+
+#[test]
+fn a_directory_that_is_a_file_is_named() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("store");
+    std::fs::write(&file, "").expect("written");
+    let refused = Store::open(&file, &options()).expect_err("not a directory");
+    assert!(matches!(refused, StoreError::Directory { .. }), "{refused}");
+}
+
+#[test]
+fn other_programs_can_read_the_file() {
+    let (dir, mut store) = fresh();
+    Scribe::new().write(&mut store, vec![opened(1, Method::Click, Some("code-1"))]);
+    let sql = "PRAGMA integrity_check; SELECT seq, kind FROM journal;";
+    let file = dir.path().join(FILE);
+    let Ok(shell) = Command::new("sqlite3").arg(&file).arg(sql).output() else {
+        // Without the shell on this machine, a second library connection stands in for the other program.
+        let other = rusqlite::Connection::open(&file).expect("open");
+        let verdict: String = other.query_row("PRAGMA integrity_check", [], |r| r.get(0)).expect("read");
+        let kind: String = other.query_row("SELECT kind FROM journal", [], |r| r.get(0)).expect("read");
+        assert_eq!((verdict.as_str(), kind.as_str()), ("ok", "opened"));
+        return;
+    };
+    assert_eq!(String::from_utf8_lossy(&shell.stdout), "ok\n1|opened\n", "{}", String::from_utf8_lossy(&shell.stderr));
+}
