@@ -9,6 +9,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod driver;
 pub mod history;
 pub mod limits;
