@@ -217,10 +217,11 @@ impl<'d> Section<'d> {
         self.read_choice(key, words)
     }
 
-    /// A list of texts; not written reads as empty.
-    pub fn texts(&self, key: &str) -> Vec<Value<String>> {
-        self.declare(key, "list of text", "[]");
-        self.read_list(key, "[\"…\"]", |value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    /// A list of texts with a default, which may be empty.
+    pub fn texts_or(&self, key: &str, default: &[String]) -> Vec<Value<String>> {
+        self.declare(key, "list of text", &format!("{default:?}"));
+        let read = self.read_list(key, "[\"…\"]", |value| value.as_str().map(str::to_owned));
+        read.unwrap_or_else(|| default.iter().map(|text| self.absent(text.clone())).collect())
     }
 
     /// A list of integers within `range`, with a default.

@@ -4,16 +4,14 @@
 use std::net::{IpAddr, SocketAddr};
 
 use hal::document::{Document, Problem, Section, Value};
-use jiff::civil::Time;
 
-use super::settings::{
-    AllowedHost, AmountFormat, AmountUnit, Api, CodeRule, ConfirmDialect, Gateway, Humo, HumoDriver, Language, Log,
-    LogFormat, Merchant, Method, Settings, Store, Transport, VoidReference,
-};
-use super::{Credentials, Inputs, board};
+use super::settings::{Api, ConfirmDialect, Gateway, Language, Log, LogFormat, Merchant, Settings, Store};
+use super::{Credentials, Inputs, board, humo};
 use crate::limits;
+use crate::payment::code::{CodeKind, CodeRow, CodeTable};
+use crate::payment::money::Unit;
 
-const AMOUNT_UNITS: &[(&str, AmountUnit)] = &[("sum", AmountUnit::Sum), ("tiyin", AmountUnit::Tiyin)];
+pub(super) const AMOUNT_UNITS: &[(&str, Unit)] = &[("sum", Unit::Sum), ("tiyin", Unit::Tiyin)];
 
 /// Codes of a refusal after which the seeds know that no money moved.
 const REFUSED_CODES: &[u64] = &[7, 104, 106, 401, 402];
@@ -35,8 +33,8 @@ pub(super) fn read(document: &Document<'_>, inputs: &Inputs) -> (Option<Settings
     let store = read_store(root.table("store"), inputs);
     let click = read_gateway(root.table("click"));
     let payme = read_gateway(root.table("payme"));
-    let humo = read_humo(root.table("humo"));
-    let codes = root.tables("code", read_code);
+    let humo = humo::read(root.table("humo"));
+    let codes = CodeTable::configured(root.tables("code", read_code));
     let log = read_log(root.table("log"));
     root.end();
     let board = board_name.and_then(|name| match board::find(&name.value, inputs) {
@@ -84,7 +82,7 @@ fn read_credentials(root: &Section<'_>, inputs: &Inputs) -> Credentials {
 fn read_api(api: Section<'_>, credentials: &Credentials) -> Api {
     let listen = api.text_or("listen", "127.0.0.1:8080");
     let allow_peers: Vec<IpAddr> = api
-        .texts("allow_peers")
+        .texts_or("allow_peers", &[])
         .into_iter()
         .filter_map(|peer| {
             let address = peer.value.parse().ok();
@@ -180,65 +178,15 @@ fn read_base_url(gateway: &Section<'_>, written: Value<String>) -> String {
     written.value
 }
 
-fn read_humo(humo: Section<'_>) -> Option<Humo> {
-    let driver = humo.required_choice("driver", &[("arcus2", HumoDriver::Arcus2)]);
-    let transport =
-        humo.choice_or("transport", &[("binlen", Transport::BinLen), ("block5a", Transport::Block5A)], "binlen");
-    let amount_format =
-        humo.choice_or("amount_format", &[("minor", AmountFormat::Minor), ("decimal", AmountFormat::Decimal)], "minor");
-    let amount_unit = humo.choice_or("amount_unit", AMOUNT_UNITS, "tiyin");
-    let void_reference = humo.choice_or(
-        "void_reference",
-        &[
-            ("tag_rrn", VoidReference::TagRrn),
-            ("request_rrn", VoidReference::RequestRrn),
-            ("request_receipt", VoidReference::RequestReceipt),
-        ],
-        "tag_rrn",
-    );
-    let allow_hosts = humo.texts("allow_hosts").into_iter().filter_map(|host| read_host(&humo, &host)).collect();
-    let settle_at = humo.text("settle_at").and_then(|written| {
-        let time = Time::strptime("%H:%M", &written.value).ok();
-        if time.is_none() {
-            humo.refuse(written.line, "settle_at is a time of the day in Tashkent; write settle_at = \"23:30\"");
-        }
-        time
-    });
-    humo.end();
-    Some(Humo {
-        driver: driver?.value,
-        transport: transport.value,
-        amount_format: amount_format.value,
-        amount_unit: amount_unit.value,
-        void_reference: void_reference.value,
-        allow_hosts,
-        settle_at,
-    })
-}
-
-fn read_host(humo: &Section<'_>, written: &Value<String>) -> Option<AllowedHost> {
-    let (host, port) = match written.value.rsplit_once(':') {
-        Some((host, port)) => (host, Some(port)),
-        None => (written.value.as_str(), None),
-    };
-    let named = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
-    let number = port.map(|port| port.parse::<u16>().ok().filter(|port| *port > 0));
-    if !named || number == Some(None) {
-        humo.refuse(written.line, format!("{} is no host; write \"10.0.0.5:7000\" or \"10.0.0.5\"", written.value));
-        return None;
-    }
-    Some(AllowedHost { host: host.to_owned(), port: number.flatten() })
-}
-
-fn read_code(code: &Section<'_>) -> Option<CodeRule> {
+fn read_code(code: &Section<'_>) -> Option<CodeRow> {
     let prefix = code.required_text("prefix", "88");
     let length = code.required_integer("length", 1..=limits::CODE_MAX_CHARS as u64);
-    let method = code.required_choice("method", &[("click", Method::Click), ("payme", Method::Payme)]);
+    let method = code.required_choice("method", &[("click", CodeKind::ClickPass), ("payme", CodeKind::PaymeGo)]);
     let (prefix, length) = (prefix?, usize::try_from(length?.value).ok()?);
     if !prefix.value.bytes().all(|byte| byte.is_ascii_digit()) || prefix.value.len() > length {
         code.refuse(prefix.line, "prefix is digits, no more than length; write prefix = \"88\"");
     }
-    Some(CodeRule { prefix: prefix.value, length_chars: length, method: method?.value })
+    Some(CodeRow::digits(method?.value, &prefix.value, length))
 }
 
 fn read_log(log: Section<'_>) -> Log {

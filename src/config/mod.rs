@@ -8,6 +8,7 @@
 mod board;
 mod credentials;
 mod file;
+mod humo;
 mod settings;
 
 use std::io::Read;
@@ -17,8 +18,7 @@ use hal::document::{Document, Problem, Problems};
 
 pub use credentials::{CredentialError, Credentials, Till};
 pub use settings::{
-    AllowedHost, AmountFormat, AmountUnit, Api, CodeRule, ConfirmDialect, Gateway, Humo, HumoDriver, Language, Log,
-    LogFormat, Merchant, Method, Settings, Store, Transport, VoidReference,
+    Api, ConfirmDialect, Gateway, Humo, HumoDriver, Language, Log, LogFormat, Merchant, Settings, Store,
 };
 
 use crate::limits;

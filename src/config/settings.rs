@@ -5,9 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use hal::board::Board;
+use hal::pinpad::arcus2::request::Settings as Dialect;
 use jiff::civil::Time;
 
 use super::Credentials;
+use crate::payment::code::CodeTable;
+use crate::payment::money::Unit;
 
 /// Everything that the terminal is told at its start. `docs/config.md` documents each key.
 #[derive(Clone, Debug)]
@@ -30,8 +33,8 @@ pub struct Settings {
     pub payme: Option<Gateway>,
     /// The HUMO PinPad; `None`: not set up.
     pub humo: Option<Humo>,
-    /// What scanned codes look like, instead of the built-in table; empty: the built-in table.
-    pub codes: Vec<CodeRule>,
+    /// What scanned codes look like.
+    pub codes: CodeTable,
     /// How the daemon speaks to its own log.
     pub log: Log,
 }
@@ -74,15 +77,6 @@ pub struct Store {
     pub dir: PathBuf,
 }
 
-/// What a number of money means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AmountUnit {
-    /// Whole sums: 1 is one sum.
-    Sum,
-    /// Tiyin: 100 are one sum.
-    Tiyin,
-}
-
 /// The body of a fiscal confirmation; it changed over the years (reference: the vendor's `Payment.md`, by date).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfirmDialect {
@@ -100,9 +94,9 @@ pub struct Gateway {
     /// `http(s)://host[:port][/path]`, without a slash at the end.
     pub base_url: String,
     /// What the till's endpoint means.
-    pub amount_unit: AmountUnit,
+    pub amount_unit: Unit,
     /// What the gateway means.
-    pub upstream_amount_unit: AmountUnit,
+    pub upstream_amount_unit: Unit,
     /// The body of a confirmation to the gateway.
     pub confirm_dialect: ConfirmDialect,
     /// For the whole answer; past it a payment is in doubt.
@@ -120,81 +114,17 @@ pub enum HumoDriver {
     Arcus2,
 }
 
-/// How ARCUS 2 frames its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// `01 | length | payload`.
-    BinLen,
-    /// The block layer below it, with a checksum.
-    Block5A,
-}
-
-/// How ARCUS 2 writes an amount.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AmountFormat {
-    /// `50000` is 500.00.
-    Minor,
-    /// `500.00` is 500.00.
-    Decimal,
-}
-
-/// What a void names its sale by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VoidReference {
-    /// The RRN, when the PinPad asks for it by GETTAGS.
-    TagRrn,
-    /// The RRN, within the request.
-    RequestRrn,
-    /// The number of the slip, within the request.
-    RequestReceipt,
-}
-
 /// The HUMO PinPad.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Humo {
     /// The protocol.
     pub driver: HumoDriver,
-    /// The framing.
-    pub transport: Transport,
-    /// The PinPad's way to write an amount.
-    pub amount_format: AmountFormat,
+    /// The dialect of this installation; what the PinPad may reach through the terminal is in it.
+    pub dialect: Dialect,
     /// What the till's `/payment/xumo` means.
-    pub amount_unit: AmountUnit,
-    /// What a void names its sale by.
-    pub void_reference: VoidReference,
-    /// Where the PinPad's network proxy may connect to; empty: nowhere.
-    pub allow_hosts: Vec<AllowedHost>,
+    pub amount_unit: Unit,
     /// When the shift is closed every day, Tashkent time; `None`: only when asked.
     pub settle_at: Option<Time>,
-}
-
-/// A host that the PinPad may reach through the terminal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllowedHost {
-    /// A name or an address, as the PinPad asks for it.
-    pub host: String,
-    /// `None`: any port.
-    pub port: Option<u16>,
-}
-
-/// Who takes a scanned code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// CLICK PASS.
-    Click,
-    /// PAYME GO.
-    Payme,
-}
-
-/// A row of the table of scanned codes: digits only, of this length, with this beginning.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CodeRule {
-    /// The first digits.
-    pub prefix: String,
-    /// All digits together.
-    pub length_chars: usize,
-    /// Who takes it.
-    pub method: Method,
 }
 
 /// How the daemon speaks to its own log.

@@ -1,7 +1,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use hal::pinpad::arcus2::request::{Code, Settings as Dialect};
+
 use super::*;
+use crate::payment::code::{CodeKind, CodeTable};
+use crate::payment::money::Unit;
 
 const DOCUMENT: &str = include_str!("../../docs/config.md");
 
@@ -38,23 +42,39 @@ fn a_provider_that_is_only_named_gets_the_seeds_meaning() {
         settings("board = \"sim\"\n[click]\nbase_url = \"http://10.0.0.1:3448/\"\n[humo]\ndriver = \"arcus2\"\n");
     let click = settings.click.unwrap();
     assert_eq!(click.base_url, "http://10.0.0.1:3448");
-    assert_eq!((click.amount_unit, click.upstream_amount_unit), (AmountUnit::Sum, AmountUnit::Sum));
+    assert_eq!((click.amount_unit, click.upstream_amount_unit), (Unit::Sum, Unit::Sum));
     assert_eq!(click.confirm_dialect, ConfirmDialect::Y2023M01);
     assert_eq!((click.timeout_ms, click.connect_timeout_ms), (60_000, 5_000));
     assert_eq!(click.refused_codes, [7, 104, 106, 401, 402]);
     let humo = settings.humo.unwrap();
-    assert_eq!((humo.transport, humo.amount_format), (Transport::BinLen, AmountFormat::Minor));
-    assert_eq!(humo.amount_unit, AmountUnit::Tiyin);
-    assert_eq!((humo.allow_hosts, humo.settle_at), (vec![], None));
+    assert_eq!(humo.dialect, Dialect::default());
+    assert_eq!((humo.amount_unit, humo.settle_at), (Unit::Tiyin, None));
+    assert_eq!(settings.codes, CodeTable::default());
 }
 
 #[test]
 fn the_gateways_unit_follows_the_tills_until_it_is_written() {
     let text = "board = \"sim\"\n[payme]\nbase_url = \"http://10.0.0.1\"\namount_unit = \"tiyin\"\n";
-    assert_eq!(settings(text).payme.unwrap().upstream_amount_unit, AmountUnit::Tiyin);
+    assert_eq!(settings(text).payme.unwrap().upstream_amount_unit, Unit::Tiyin);
     let text = format!("{text}upstream_amount_unit = \"sum\"\n");
     let payme = settings(&text).payme.unwrap();
-    assert_eq!((payme.amount_unit, payme.upstream_amount_unit), (AmountUnit::Tiyin, AmountUnit::Sum));
+    assert_eq!((payme.amount_unit, payme.upstream_amount_unit), (Unit::Tiyin, Unit::Sum));
+}
+
+#[test]
+fn rows_of_codes_replace_the_ones_that_can_pay() {
+    let text = "board = \"sim\"\n[[code]]\nprefix = \"99\"\nlength = 16\nmethod = \"payme\"\n";
+    let codes = settings(text).codes;
+    assert_eq!(codes.classify("9912345678901234"), CodeKind::PaymeGo);
+    assert_eq!(codes.classify("880101698207133392"), CodeKind::Unknown);
+    assert_eq!(codes.classify("https://qr.nspk.ru/x"), CodeKind::Sbp);
+}
+
+#[test]
+fn one_number_of_an_operation_can_differ_from_the_usual() {
+    let humo = settings("board = \"sim\"\n[humo]\ndriver = \"arcus2\"\n[humo.codes]\nvoid = \"1, 7\"\n").humo.unwrap();
+    assert_eq!(humo.dialect.codes.void, Code { class: 1, op: 7 });
+    assert_eq!(humo.dialect.codes.sale, Code { class: 1, op: 1 });
 }
 
 #[test]
@@ -71,7 +91,19 @@ fn wrong_values_are_refused_with_their_line_and_what_to_write() {
         ("board = \"sim\"\n[click]\nbase_url = \"http://u:p@x\"\n", "tolov.toml:3: base_url: no name and password"),
         ("board = \"sim\"\n[humo]\ndriver = \"sa\"\n", "tolov.toml:3: driver = \"sa\" is not known"),
         ("board = \"sim\"\n[humo]\ndriver = \"arcus2\"\nsettle_at = \"25:00\"\n", "tolov.toml:4: settle_at is a time"),
-        ("board = \"sim\"\n[humo]\ndriver = \"arcus2\"\nallow_hosts = [\"a:0\"]\n", "tolov.toml:4: a:0 is no host"),
+        ("board = \"sim\"\n[humo]\ndriver = \"arcus2\"\nallow_hosts = [\"a:7\"]\n", "tolov.toml:4: a:7 is no host"),
+        (
+            "board = \"sim\"\n[humo]\ndriver = \"arcus2\"\n[humo.codes]\nvoid = \"2,3\"\n",
+            "tolov.toml:5: void: 2,3 would cancel",
+        ),
+        (
+            "board = \"sim\"\n[humo]\ndriver = \"arcus2\"\n[humo.codes]\nping = \"2,22\"\n",
+            "tolov.toml:5: ping: some PinPads",
+        ),
+        (
+            "board = \"sim\"\n[humo]\ndriver = \"arcus2\"\n[humo.codes]\nsale = \"1\"\n",
+            "tolov.toml:5: sale: an operation is two",
+        ),
         (
             "board = \"sim\"\n[merchant]\ninn = \"12\"\nkkm_id = \"1\"\ndevice_id = \"1\"\n",
             "tolov.toml:3: inn has 9 digits",
@@ -206,6 +238,7 @@ fn section(table: &str, name: &str, example: &str) -> String {
         "merchant" => ("[merchant]".into(), &[("inn", "\"123456789\""), ("kkm_id", "\"1\""), ("device_id", "\"1\"")]),
         "click" | "payme" => (format!("[{table}]"), &[("base_url", "\"http://10.0.0.1\"")]),
         "humo" => ("[humo]".into(), &[("driver", "\"arcus2\"")]),
+        "humo.codes" => ("[humo]\ndriver = \"arcus2\"\n[humo.codes]".into(), &[]),
         _ => (format!("[{table}]"), &[]),
     };
     let others = required.iter().filter(|(key, _)| *key != name).map(|(key, value)| format!("{key} = {value}\n"));
