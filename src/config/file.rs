@@ -5,11 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use hal::document::{Document, Problem, Section, Value};
 
-use super::settings::{Api, ConfirmDialect, Gateway, Language, Log, LogFormat, Merchant, Settings, Store};
+use super::settings::{Api, ConfirmDialect, Gateway, Language, Log, LogFormat, Settings, Store};
 use super::{Credentials, Inputs, board, humo};
 use crate::limits;
 use crate::payment::code::{CodeKind, CodeRow, CodeTable};
 use crate::payment::money::Unit;
+use crate::payment::sale::Merchant;
 
 pub(super) const AMOUNT_UNITS: &[(&str, Unit)] = &[("sum", Unit::Sum), ("tiyin", Unit::Tiyin)];
 

@@ -11,6 +11,7 @@ use jiff::civil::Time;
 use super::Credentials;
 use crate::payment::code::CodeTable;
 use crate::payment::money::Unit;
+use crate::payment::sale::Merchant;
 
 /// Everything that the terminal is told at its start. `docs/config.md` documents each key.
 #[derive(Clone, Debug)]
@@ -48,17 +49,6 @@ pub enum Language {
     Russian,
     /// English.
     English,
-}
-
-/// The fiscal identity that the gateway's answers carry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Merchant {
-    /// Tax number: 9 digits (a company) or 14 (a person).
-    pub inn: String,
-    /// The cash register.
-    pub kkm_id: String,
-    /// The device.
-    pub device_id: String,
 }
 
 /// Where tills ask.
