@@ -49,6 +49,10 @@ pub struct Filter {
     pub method: Option<Method>,
     /// In this state only ([`crate::payment::sale::State::name`]).
     pub state: Option<String>,
+    /// Whose name begins so: the first digits that a person types.
+    pub id_prefix: Option<String>,
+    /// With a refund or void, and changed at or after.
+    pub refunded_since_ms: Option<UnixMs>,
     /// With this order number of the till only.
     pub order_id: Option<String>,
     /// Created at or after.

@@ -19,6 +19,8 @@ pub struct Snapshot {
     pub in_doubt: Vec<Arc<Payment>>,
     /// A settlement that is open or in doubt.
     pub settlement: Option<Arc<Settlement>>,
+    /// The card shift.
+    pub shift: Shift,
     /// The queue of fiscal confirmations.
     pub queue: QueueDepth,
     /// What hangs on the box.
@@ -33,6 +35,17 @@ pub struct Snapshot {
     pub pinpad_status: Option<String>,
     /// A step of the machine was refused by its own invariants; a bug to be reported, counted since the start.
     pub faults: u64,
+}
+
+/// The card shift.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shift {
+    /// When it began; 0 = no shift was closed from here yet.
+    pub began_ms: UnixMs,
+    /// When the one before it began, which the last settlement that was done has closed.
+    pub before_began_ms: UnixMs,
+    /// The last settlement, whatever became of it.
+    pub last: Option<Arc<Settlement>>,
 }
 
 /// The queue of fiscal confirmations in numbers.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::payment::sale::{Method, Payment, RefundState, State};
 use crate::payment::terminal::Terminal;
-use crate::snapshot::{Devices, Presence, QueueDepth, Snapshot, StoreHealth};
+use crate::snapshot::{Devices, Presence, QueueDepth, Shift, Snapshot, StoreHealth};
 
 pub(super) fn of(
     terminal: &Terminal,
@@ -30,6 +30,11 @@ pub(super) fn of(
         last: last.cloned(),
         in_doubt,
         settlement: terminal.settlement.clone().filter(|s| !s.state.is_final()),
+        shift: Shift {
+            began_ms: terminal.register.shift_began_ms,
+            before_began_ms: terminal.register.shift_before_began_ms,
+            last: terminal.settlement.clone(),
+        },
         queue,
         devices: Devices {
             pinpad: terminal.policy.methods.contains(&Method::Humo).then_some(line),

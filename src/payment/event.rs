@@ -113,6 +113,8 @@ pub enum Event {
         payment: PaymentId,
         /// In place of the parked one.
         receipt: Option<Receipt>,
+        /// The provider's own id of the sale, where its answer had none and the operator found it there.
+        upstream_id: Option<String>,
         /// Who asks.
         name: String,
     },

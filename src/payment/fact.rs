@@ -187,6 +187,15 @@ pub enum Fact {
         /// Why.
         error: String,
     },
+    /// An operator found the provider's own id of a paid sale.
+    UpstreamNamed {
+        /// Whose.
+        payment: PaymentId,
+        /// As the provider knows it.
+        upstream_id: String,
+        /// Who signs.
+        name: String,
+    },
     /// A refund or void was asked for.
     RefundOpened {
         /// Of which payment.
@@ -272,6 +281,7 @@ impl Fact {
             | Self::ReceiptDelayed { payment, .. }
             | Self::ReceiptConfirmed { payment, .. }
             | Self::ReceiptParked { payment, .. }
+            | Self::UpstreamNamed { payment, .. }
             | Self::RefundOpened { payment, .. }
             | Self::RefundBecame { payment, .. }
             | Self::Refunded { payment } => Some(*payment),
@@ -361,7 +371,7 @@ impl Terminal {
                 s.state = state.clone();
                 s.updated_ms = at_ms;
                 if *state == SettlementState::Done {
-                    self.register.shift_began_ms = at_ms;
+                    self.register.shift_before_began_ms = std::mem::replace(&mut self.register.shift_began_ms, at_ms);
                 }
                 Ok(())
             }
@@ -545,6 +555,10 @@ impl Payment {
             }
             Fact::Answered { .. } => {
                 self.answered = true;
+                Ok(())
+            }
+            Fact::UpstreamNamed { upstream_id, .. } => {
+                self.approval.get_or_insert_default().payment_id = Some(upstream_id.clone());
                 Ok(())
             }
             Fact::RefundOpened { refund, kind, amount, token, run, .. } => {

@@ -98,9 +98,15 @@ pub fn lookups(terminal: &Terminal, event: &Event) -> Vec<Lookup> {
         | Event::TillGone { payment }
         | Event::Answered { payment }
         | Event::ProviderAnswered { payment, .. }
-        | Event::Delivered { payment, .. }
-        | Event::Resolve { payment, .. }
-        | Event::RetryConfirmation { payment, .. } => vec![Lookup::Payment(*payment)],
+        | Event::Delivered { payment, .. } => vec![Lookup::Payment(*payment)],
+        // What an operator found may belong to another payment.
+        Event::Resolve { payment, evidence: found, .. }
+        | Event::RetryConfirmation { payment, upstream_id: found, .. } => {
+            let others = Method::ALL.into_iter().zip(std::iter::repeat(found)).filter_map(|(method, found)| {
+                found.as_ref().map(|upstream| Lookup::Upstream(method, upstream.clone()))
+            });
+            std::iter::once(Lookup::Payment(*payment)).chain(others).collect()
+        }
         // A question's answer may show an RRN that we know from an older payment.
         Event::PinpadFinished { .. } => match &terminal.pinpad.at {
             Some(PinpadAt::Asking { heard, .. }) => heard
@@ -155,8 +161,8 @@ impl Step {
             Event::Resolve { payment, verdict, name, reason, evidence } => {
                 self.resolve(*payment, *verdict, name, reason, evidence.as_deref())
             }
-            Event::RetryConfirmation { payment, receipt, name } => {
-                self.retry_confirmation(*payment, receipt.as_ref(), name)
+            Event::RetryConfirmation { payment, receipt, upstream_id, name } => {
+                self.retry_confirmation(*payment, receipt.as_ref(), upstream_id.as_deref(), name)
             }
             Event::CloseSales { why } => Ok(self.record(Fact::SalesClosed { why: why.clone() })?),
             Event::OpenSales { name, reason } => {
@@ -195,6 +201,15 @@ impl Step {
     /// The payment, which must be known.
     fn known(&self, id: PaymentId) -> Result<Arc<Payment>, Denial> {
         self.t.payments.get(&id).cloned().ok_or_else(|| Denial::NotFound { what: format!("transaction_id {id}") })
+    }
+
+    /// What an operator found is this payment's own: no other payment has it.
+    fn unclaimed(&self, payment: &Payment, upstream: &str) -> Result<(), Denial> {
+        let Some(other) = self.t.with_upstream(payment.method, upstream).find(|p| p.id != payment.id) else {
+            return Ok(());
+        };
+        let hint = "another payment has this payment_id or RRN; look it up again";
+        Err(Denial::WrongState { payment: other.id, state: other.state.name(), hint })
     }
 
     /// The one payment that a till names.

@@ -42,6 +42,8 @@ pub struct Register {
     pub last_sale: Option<PaymentId>,
     /// When the last settlement was done: card sales since then can be voided, older ones are refunded.
     pub shift_began_ms: UnixMs,
+    /// When the settlement before that was done: the shift that was closed last began there.
+    pub shift_before_began_ms: UnixMs,
 }
 
 /// How this terminal is set up, as far as the machine needs it.

@@ -142,6 +142,14 @@ fn list(filter: &Filter) -> (String, Vec<Value>) {
             state.clone().into(),
         );
     }
+    if let Some(prefix) = &filter.id_prefix {
+        only(" AND id >= ?", prefix.clone().into());
+        // Names are hexadecimal digits and dashes: all of them come before a tilde.
+        only(" AND id < ?", format!("{prefix}~").into());
+    }
+    if let Some(since_ms) = filter.refunded_since_ms {
+        only(" AND id IN (SELECT payment_id FROM refund) AND updated_ms >= ?", since_ms.into());
+    }
     if let Some(order_id) = &filter.order_id {
         only(" AND order_id = ?", order_id.clone().into());
     }

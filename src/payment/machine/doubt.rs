@@ -196,6 +196,9 @@ impl Step {
         let resolution =
             Resolution { name: name.to_owned(), reason: reason.to_owned(), evidence: evidence.map(str::to_owned) };
         if matches!(payment.state, State::InDoubt { .. }) {
+            if let Some(found) = evidence.filter(|_| verdict == Verdict::Paid) {
+                self.unclaimed(&payment, found)?;
+            }
             self.record(Fact::Resolved { payment: id, resolution })?;
             if payment.run.as_ref().is_some_and(|run| !run.is_over()) {
                 self.record(Fact::RunOver { job: sale(id), over: RunOver::Operator })?;

@@ -95,6 +95,7 @@ impl Step {
         &mut self,
         id: PaymentId,
         receipt: Option<&Receipt>,
+        upstream_id: Option<&str>,
         name: &str,
     ) -> Result<(), Rejection> {
         let payment = self.known(id)?;
@@ -105,8 +106,15 @@ impl Step {
         if !matches!(last.state, ConfirmationState::Parked | ConfirmationState::Queued) {
             return Err(refuse("only a queued or parked receipt can be sent again").into());
         }
-        let upstream_known = payment.approval.as_ref().is_some_and(|a| a.payment_id.is_some());
-        let (state, why) = first_state(upstream_known);
+        let known = payment.approval.as_ref().and_then(|a| a.payment_id.as_deref());
+        if let Some(found) = upstream_id.filter(|found| Some(*found) != known) {
+            if known.is_some() {
+                return Err(refuse("the provider gave its payment_id itself, and that one stands").into());
+            }
+            self.unclaimed(&payment, found)?;
+            self.record(Fact::UpstreamNamed { payment: id, upstream_id: found.to_owned(), name: name.to_owned() })?;
+        }
+        let (state, why) = first_state(known.is_some() || upstream_id.is_some());
         if let Some(receipt) = receipt.filter(|r| **r != last.receipt) {
             return self.bring(&payment, receipt, state, why);
         }
@@ -115,5 +123,102 @@ impl Step {
         self.effect(Effect::Deliver);
         self.done.about = Some(Subject::Confirmation(id, last.number));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Now, step};
+    use super::*;
+    use crate::payment::event::Event;
+    use crate::payment::fiscal::Fiscal;
+    use crate::payment::receipt::ReceiptLink;
+    use crate::payment::sale::{Approval, Method};
+    use crate::payment::terminal::{Policy, Terminal};
+    use crate::payment::{Currency, Money};
+    use uuid::Uuid;
+
+    const NOW: Now = Now { wall_ms: 1_000, monotonic_ms: 0 };
+
+    fn id(number: u128) -> PaymentId {
+        PaymentId(Uuid::from_u128(number))
+    }
+
+    fn receipt() -> Receipt {
+        let link = "https://ofd.soliq.uz/epi?t=UZ170703100597&r=2421&c=20230104121801&s=514343190161";
+        Receipt::from_link(ReceiptLink::parse(link).unwrap(), None, None).unwrap()
+    }
+
+    /// Payment 1 is paid without the provider's id, and its receipt is parked for that; payment 2 is paid with the id "77".
+    fn parked() -> Terminal {
+        let mut t = Terminal::new(Policy {
+            methods: vec![Method::Click],
+            merchant: None,
+            codes: crate::payment::code::CodeTable::default(),
+            scan_wait_ms: 1,
+            join_unanswered_ms: 1,
+            ask_every_ms: 1,
+            backoff_min_ms: 1,
+            backoff_max_ms: 1,
+        });
+        for (number, payment_id) in [(1, None), (2, Some("77".to_owned()))] {
+            let opened = Fact::Opened {
+                payment: id(number),
+                method: Method::Click,
+                amount: Money::from_minor(50_000, Currency::Uzs),
+                code: None,
+                attended: false,
+                token: None,
+                order_id: None,
+                merchant: crate::payment::sale::Merchant::default(),
+                state: State::BankProcessing,
+                run: None,
+                warned_of: None,
+            };
+            let approval = Approval { payment_id, ..Approval::default() };
+            let approved = Fact::Approved { payment: id(number), approval, late: false, fiscal: Fiscal::Owed };
+            t.apply(0, &opened).unwrap();
+            t.apply(0, &approved).unwrap();
+        }
+        let of = crate::payment::event::SaleRef::Payment(id(1));
+        let confirm = Event::Confirm(Confirm { method: Method::Click, of, receipt: receipt() });
+        let (t, _) = step(&t, &confirm, NOW).unwrap();
+        assert_eq!(t.payments[&id(1)].fiscal, Fiscal::Parked);
+        t
+    }
+
+    fn retry(payment: PaymentId, upstream_id: Option<&str>) -> Event {
+        let upstream_id = upstream_id.map(str::to_owned);
+        Event::RetryConfirmation { payment, receipt: None, upstream_id, name: "Aziza".to_owned() }
+    }
+
+    #[test]
+    fn a_receipt_parked_for_want_of_an_id_goes_out_under_the_one_that_an_operator_found() {
+        let (t, done) = step(&parked(), &retry(id(1), Some("78")), NOW).unwrap();
+        let payment = &t.payments[&id(1)];
+        assert_eq!(payment.fiscal, Fiscal::Queued);
+        assert_eq!(payment.approval.as_ref().unwrap().payment_id.as_deref(), Some("78"));
+        assert!(done.facts.iter().any(|f| matches!(f, Fact::UpstreamNamed { name, .. } if name == "Aziza")));
+        assert!(done.effects.contains(&Effect::Deliver));
+    }
+
+    #[test]
+    fn a_receipt_parked_for_want_of_an_id_stays_parked_when_it_is_only_sent_again() {
+        let (t, _) = step(&parked(), &retry(id(1), None), NOW).unwrap();
+        assert_eq!(t.payments[&id(1)].fiscal, Fiscal::Parked);
+    }
+
+    #[test]
+    fn an_id_of_another_payment_is_refused_and_so_is_a_second_one() {
+        let (t, taken) = (parked(), retry(id(1), Some("77")));
+        assert!(
+            matches!(step(&t, &taken, NOW), Err(Rejection::Denied(Denial::WrongState { payment, .. })) if payment == id(2))
+        );
+        assert!(
+            super::super::lookups(&t, &taken)
+                .contains(&crate::payment::terminal::Lookup::Upstream(Method::Click, "77".to_owned()))
+        );
+        let (t, _) = step(&t, &retry(id(1), Some("78")), NOW).unwrap();
+        assert!(matches!(step(&t, &retry(id(1), Some("79")), NOW), Err(Rejection::Denied(_))));
     }
 }

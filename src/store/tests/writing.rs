@@ -231,6 +231,37 @@ fn the_past_is_listed_newest_first_and_filtered() {
     let since_ms = Some(created_ms);
     assert_eq!(names(Filter { since_ms, until_ms: Some(created_ms + 1), ..Filter::default() }), [id(2)]);
     assert_eq!(names(Filter { method: Some(Method::Humo), ..Filter::default() }), []);
+    let begins = |digits: usize| Some(id(2).to_string()[..digits].to_owned());
+    assert_eq!(names(Filter { id_prefix: begins(36), ..Filter::default() }), [id(2)]);
+    assert_eq!(names(Filter { id_prefix: begins(8), ..Filter::default() }), [id(3), id(2), id(1)]);
+    assert_eq!(names(Filter { id_prefix: Some("1".into()), ..Filter::default() }), []);
+}
+
+#[test]
+fn payments_whose_money_went_back_are_found_by_when_they_changed() {
+    let (_dir, mut store) = fresh();
+    let mut scribe = Scribe::new();
+    for number in 1..=2 {
+        let code = format!("code-{number}");
+        scribe.write(&mut store, vec![opened(number, Method::Click, Some(&code)), approved(number, Fiscal::Owed)]);
+    }
+    let opened = Fact::RefundOpened {
+        payment: id(1),
+        refund: RefundId(Uuid::from_u128(9)),
+        kind: RefundKind::Refund,
+        amount: sums(1),
+        token: None,
+        run: (RunId(Uuid::from_u128(8)), None),
+    };
+    scribe.write(&mut store, vec![opened]);
+    let archive = store.archive().expect("an archive");
+    let since = |since_ms: i64| -> Vec<PaymentId> {
+        let filter = Filter { refunded_since_ms: Some(since_ms), ..Filter::default() };
+        archive.payments(&filter).expect("read").into_iter().map(|p| p.id).collect()
+    };
+    let changed_ms = scribe.payment(1).updated_ms;
+    assert_eq!(since(changed_ms), [id(1)]);
+    assert_eq!(since(changed_ms + 1), []);
 }
 
 #[test]
