@@ -83,8 +83,32 @@ limits! {
     PINPAD_SIGNALS_LEN: usize = 64;
     /// Orders to the PinPad under way: at most one run, its releases and its cancel.
     PINPAD_COMMANDS_LEN: usize = 64;
-    /// Between two attempts to open a line that is gone.
-    PINPAD_REOPEN_EVERY_MS: u64 = 1_000;
+    /// Silence after which a PinPad's line counts as drained: many times a frame at 9600 baud.
+    PINPAD_DRAIN_QUIET_MS: u64 = 150;
+    /// For a frame that has begun to be whole: 2 KiB at 9600 baud take 2.1 s.
+    PINPAD_FRAME_MS: u64 = 3_000;
+    /// For a ping of the PinPad to be over.
+    PINPAD_PING_MS: u64 = 10_000;
+    /// Between two pings of a PinPad that is mute on an open line.
+    PINPAD_PING_AGAIN_MS: u64 = 15_000;
+    /// Before a lost line is opened for the first time again.
+    PINPAD_REOPEN_FIRST_MS: u64 = 200;
+    /// Between two attempts to open a lost line, at most; they never end.
+    PINPAD_REOPEN_LONGEST_MS: u64 = 5_000;
+    /// One frame's payload: a slip comes in pieces of 500, a bank's packet fits.
+    PINPAD_PAYLOAD_MAX_BYTES: usize = 4_096;
+    /// Frames kept while the PinPad waits for a held answer; it says nothing then, if it keeps to its protocol.
+    PINPAD_FRAMES_WAITING_LEN: usize = 32;
+    /// Kept while nobody is in a dialogue; more is noise.
+    PINPAD_IDLE_MAX_BYTES: usize = 16_384;
+    /// Evidence of one dialogue: a detailed report of a full shift fits.
+    PINPAD_EVIDENCE_MAX: u32 = 4_096;
+    /// Connections of one dialogue to its bank through the terminal.
+    PINPAD_NET_HANDLES_MAX: usize = 4;
+    /// One connect, write or read for the PinPad: below what it waits for its bank itself.
+    PINPAD_NET_STEP_MS: u64 = 20_000;
+    /// Moved for one dialogue between the PinPad and its bank, both ways together.
+    PINPAD_NET_MAX_BYTES: usize = 1_048_576;
 
     /// For a connection to a provider, TLS included; nothing was sent before its end. Default of `connect_timeout_ms`.
     PROVIDER_CONNECT_TIMEOUT_MS: u64 = 5_000;

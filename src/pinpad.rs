@@ -37,11 +37,28 @@ pub fn spawn(settings: PortSettings, clock: Clock, driver: Handle) -> Commands {
 /// The settings of a port, with every limit from [`limits`].
 #[must_use]
 pub fn port_settings(path: PathBuf, baud: u32, arcus: hal::pinpad::arcus2::request::Settings) -> PortSettings {
-    let mut settings = PortSettings { baud, arcus, ..PortSettings::new(path) };
-    settings.limits.dialogue = limits::wait(limits::PINPAD_TOTAL_MS);
-    settings.limits.drain_before = limits::wait(limits::PINPAD_DRAIN_MS);
-    settings.limits.drain_after_failure = limits::wait(limits::PINPAD_AFTER_FAILURE_MS);
-    settings
+    // Every field is written: a limit of the port that is added there has to get its name here.
+    let limits = hal::pinpad::limits::Limits {
+        dialogue: limits::wait(limits::PINPAD_TOTAL_MS),
+        drain_before: limits::wait(limits::PINPAD_DRAIN_MS),
+        drain_quiet: limits::wait(limits::PINPAD_DRAIN_QUIET_MS),
+        drain_after_failure: limits::wait(limits::PINPAD_AFTER_FAILURE_MS),
+        frame: limits::wait(limits::PINPAD_FRAME_MS),
+        ping: limits::wait(limits::PINPAD_PING_MS),
+        ping_again: limits::wait(limits::PINPAD_PING_AGAIN_MS),
+        payload_bytes: limits::PINPAD_PAYLOAD_MAX_BYTES,
+        frames_waiting: limits::PINPAD_FRAMES_WAITING_LEN,
+        idle_bytes: limits::PINPAD_IDLE_MAX_BYTES,
+        evidence: limits::PINPAD_EVIDENCE_MAX,
+        net_handles: limits::PINPAD_NET_HANDLES_MAX,
+        net_step: limits::wait(limits::PINPAD_NET_STEP_MS),
+        net_bytes: limits::PINPAD_NET_MAX_BYTES,
+        reopen_first: limits::wait(limits::PINPAD_REOPEN_FIRST_MS),
+        reopen_longest: limits::wait(limits::PINPAD_REOPEN_LONGEST_MS),
+        commands: limits::PINPAD_COMMANDS_LEN,
+        signals: limits::PINPAD_SIGNALS_LEN,
+    };
+    PortSettings { baud, arcus, limits, ..PortSettings::new(path) }
 }
 
 /// The driver's end: orders to the PinPad.

@@ -77,3 +77,15 @@ fn every_udev_rule_gives_the_name_that_the_board_asks_for() {
         }
     }
 }
+
+#[test]
+fn the_readme_documents_every_key_with_its_type_and_no_other() {
+    let readme = std::fs::read_to_string(boards().join("README.md")).unwrap();
+    let rows = readme.lines().filter(|line| line.starts_with("| `")).map(|line| line.replace("\\|", "\u{0}"));
+    let cells = rows.map(|row| row.split('|').map(|cell| cell.trim().replace('\u{0}', "|")).collect::<Vec<_>>());
+    let mut stated: Vec<(String, String)> = cells.map(|cells| (cells[1].clone(), cells[2].clone())).collect();
+    stated.sort();
+    let known: Vec<(String, String)> =
+        hal::board::keys().into_iter().map(|key| (format!("`{}`", key.path), key.kind)).collect();
+    assert_eq!(stated, known);
+}

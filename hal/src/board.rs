@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::document::{Document, Problem, Problems, Section, Value};
+use crate::document::{Document, Key, Problem, Problems, Section, Value};
 
 /// A chain of `inherits` longer than this is a mistake.
 const INHERITANCE_DEPTH_MAX: usize = 4;
@@ -105,6 +105,16 @@ impl Board {
     }
 }
 
+/// Every key that a board file may have, for its documentation.
+///
+/// # Panics
+/// Never: an empty text is a file.
+pub fn keys() -> Vec<Key> {
+    let document = Document::parse("", "").expect("an empty text is a file");
+    Written::ask(&document);
+    document.keys()
+}
+
 /// What one file says; everything may be left to the board that it inherits.
 #[derive(Debug, Default)]
 struct Written {
@@ -122,6 +132,12 @@ struct Written {
 impl Written {
     fn read(source: &BoardText) -> Result<Self, Problems> {
         let document = Document::parse(&source.file, &source.text)?;
+        let written = Self::ask(&document);
+        document.finish()?;
+        Ok(written)
+    }
+
+    fn ask(document: &Document<'_>) -> Self {
         let root = document.root();
         let mut written = Self {
             inherits: root.text("inherits"),
@@ -134,8 +150,7 @@ impl Written {
         written.read_pinpad(root.table("pinpad"));
         written.read_display(root.table("display"));
         root.end();
-        document.finish()?;
-        Ok(written)
+        written
     }
 
     fn read_pinpad(&mut self, pinpad: Section<'_>) {
