@@ -186,6 +186,74 @@ fn unsafe_lives_beside_the_kernel_and_gives_its_reason() {
     assert!(unsafety(&[Source::new("src/lib.rs", "// unsafe\n#![forbid(unsafe_code)]")]).is_empty());
 }
 
+/// The core decides; it reads no clock, asks no system and draws no random number: all of that is handed to it.
+fn impurities(sources: &[Source]) -> Vec<String> {
+    let signs = [
+        "tokio::",
+        "std::fs",
+        "std::net",
+        "std::env",
+        "std::process",
+        "std::thread",
+        "std::time",
+        "rusqlite",
+        "reqwest",
+        "axum",
+        "hal::",
+        "tracing::",
+        "new_v4",
+        "println!",
+    ];
+    let core = sources.iter().filter(|source| source.path.starts_with("src/payment"));
+    core.flat_map(|source| signs.iter().flat_map(|sign| source.find(sign))).collect()
+}
+
+#[test]
+fn the_core_does_nothing_but_decide() {
+    assert_eq!(impurities(&house()), Vec::<String>::new());
+    for bad in ["use tokio::sync::mpsc;", "std::fs::read(path)", "let id = Uuid::new_v4();"] {
+        assert_eq!(impurities(&[Source::new("src/payment/machine.rs", bad)]).len(), 1, "{bad}");
+    }
+}
+
+/// Sums and tiyin, roubles and kopecks: a factor of 100 anywhere else is a second place where units change.
+fn units(sources: &[Source]) -> Vec<String> {
+    let others =
+        sources.iter().filter(|source| source.path.starts_with("src/") && source.path != "src/payment/money.rs");
+    let factor = |rest: &str| {
+        let number: String = rest.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        matches!(number.as_str(), "100" | "100_i64" | "100_u64" | "100i64" | "100u64")
+    };
+    let mut offences = Vec::new();
+    for source in others {
+        for sign in ["* ", "/ ", "% "] {
+            let found = source.after(sign).into_iter().filter(|(_, rest)| factor(rest));
+            offences
+                .extend(found.map(|(line, _)| format!("{}:{line}: {sign}100; units change in money.rs", source.path)));
+        }
+    }
+    offences
+}
+
+#[test]
+fn only_money_changes_units() {
+    assert_eq!(units(&house()), Vec::<String>::new());
+    assert_eq!(units(&[Source::new("src/api/gateway.rs", "let tiyin = sums * 100;")]).len(), 1);
+    assert_eq!(units(&[Source::new("src/ui/view.rs", "format(minor / 100, minor % 100_i64)")]).len(), 2);
+    assert!(units(&[Source::new("src/payment/money.rs", "minor / 100")]).is_empty());
+}
+
+fn vague(sources: &[Source]) -> Vec<String> {
+    let rooms = sources.iter().filter(|source| source.path != "src/main.rs");
+    rooms.flat_map(|source| source.find("anyhow")).collect()
+}
+
+#[test]
+fn errors_have_types_everywhere_but_at_the_command_line() {
+    assert_eq!(vague(&house()), Vec::<String>::new());
+    assert_eq!(vague(&[Source::new("src/store/mod.rs", "fn open() -> anyhow::Result<()>")]).len(), 1);
+}
+
 fn lengths(sources: &[Source], exceptions: &[(&str, usize)]) -> Vec<String> {
     let mut offences = Vec::new();
     for source in sources {
