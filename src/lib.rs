@@ -15,6 +15,7 @@ pub mod history;
 pub mod limits;
 pub mod payment;
 pub mod pinpad;
+pub mod provider;
 pub mod service;
 pub mod snapshot;
 pub mod store;

@@ -116,6 +116,12 @@ limits! {
     PROVIDER_TIMEOUT_MS: u64 = 60_000;
     /// A provider's answer: a cut one is in doubt, not read further.
     PROVIDER_BODY_MAX_BYTES: usize = 262_144;
+    /// The provider's own words, kept for people: a sentence, not a page.
+    PROVIDER_TEXT_MAX_CHARS: usize = 1_000;
+    /// The provider's own id of a payment: the longest seen has 36 characters.
+    PROVIDER_ID_MAX_CHARS: usize = 128;
+    /// What a provider says when it takes a receipt, kept for the till; a longer one is not kept.
+    PROVIDER_ANSWER_MAX_BYTES: usize = 4_096;
     /// How long a till's confirm waits for the provider before it hears `queued`.
     CONFIRM_ANSWER_MS: u64 = 3_000;
 
@@ -125,6 +131,12 @@ limits! {
     OUTBOX_BACKOFF_MAX_MS: u64 = 900_000;
     /// Confirmations under way at once.
     OUTBOX_IN_FLIGHT_MAX: usize = 8;
+    /// Between two looks at the queue when nothing calls: a stepped clock holds a receipt no longer.
+    OUTBOX_LOOK_EVERY_MS: u64 = 30_000;
+    /// Receipts looked at when none is due, to find the next due one and those dated by a clock that was set back.
+    OUTBOX_LOOK_LEN: u32 = 64;
+    /// Before what became of a delivery is reported again to a driver that had no room or no disk for it.
+    OUTBOX_REPORT_EVERY_MS: u64 = 500;
     /// Failures in a row after which a provider is left alone.
     BREAKER_FAILURES: u32 = 5;
     /// How long it is left alone before one attempt tries again.

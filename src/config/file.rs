@@ -5,12 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 
 use hal::document::{Document, Problem, Section, Value};
 
-use super::settings::{Api, ConfirmDialect, Gateway, Language, Log, LogFormat, Settings, Store};
+use super::settings::{Api, Language, Log, LogFormat, Settings, Store};
 use super::{Credentials, Inputs, board, humo};
 use crate::limits;
 use crate::payment::code::{CodeKind, CodeRow, CodeTable};
 use crate::payment::money::Unit;
 use crate::payment::sale::Merchant;
+use crate::provider::{ConfirmDialect, GatewaySettings};
 
 pub(super) const AMOUNT_UNITS: &[(&str, Unit)] = &[("sum", Unit::Sum), ("tiyin", Unit::Tiyin)];
 
@@ -134,7 +135,7 @@ fn read_store(store: Section<'_>, inputs: &Inputs) -> Store {
     Store { dir }
 }
 
-fn read_gateway(gateway: Section<'_>) -> Option<Gateway> {
+fn read_gateway(gateway: Section<'_>) -> Option<GatewaySettings> {
     let base_url = gateway.required_text("base_url", "http://127.0.0.1:3448");
     let amount_unit = gateway.choice_or("amount_unit", AMOUNT_UNITS, "sum");
     let upstream_amount_unit = gateway.choice("upstream_amount_unit", AMOUNT_UNITS);
@@ -156,7 +157,7 @@ fn read_gateway(gateway: Section<'_>) -> Option<Gateway> {
     let gateway_exists = gateway.exists();
     let base_url = base_url.map(|url| read_base_url(&gateway, url));
     gateway.end();
-    gateway_exists.then_some(Gateway {
+    gateway_exists.then_some(GatewaySettings {
         base_url: base_url?,
         amount_unit: amount_unit.value,
         upstream_amount_unit: upstream_amount_unit.map_or(amount_unit.value, |unit| unit.value),

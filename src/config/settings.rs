@@ -12,6 +12,7 @@ use super::Credentials;
 use crate::payment::code::CodeTable;
 use crate::payment::money::Unit;
 use crate::payment::sale::Merchant;
+use crate::provider::GatewaySettings;
 
 /// Everything that the terminal is told at its start. `docs/config.md` documents each key.
 #[derive(Clone, Debug)]
@@ -29,9 +30,9 @@ pub struct Settings {
     /// Where the journal lives.
     pub store: Store,
     /// CLICK PASS; `None`: not set up.
-    pub click: Option<Gateway>,
+    pub click: Option<GatewaySettings>,
     /// PAYME GO; `None`: not set up.
-    pub payme: Option<Gateway>,
+    pub payme: Option<GatewaySettings>,
     /// The HUMO PinPad; `None`: not set up.
     pub humo: Option<Humo>,
     /// What scanned codes look like.
@@ -65,36 +66,6 @@ pub struct Api {
 pub struct Store {
     /// The folder; made at the start where it is missing.
     pub dir: PathBuf,
-}
-
-/// The body of a fiscal confirmation; it changed over the years (reference: the vendor's `Payment.md`, by date).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConfirmDialect {
-    /// The seeds': CLICK `{payment_id, qrcode}`, PAYME `{payme_id, receipt_id, qr_code_url, fiscal_sign}`.
-    Y2023M01,
-    /// CLICK `{payment_id, qr_code}`, PAYME `{payment_id, receipt_id, qr_code, fiscal_sign}`.
-    Y2023M02D28,
-    /// PAYME `{payment_id, qr_code}`; CLICK as on 2023-02-28.
-    Y2024M12,
-}
-
-/// A provider that is reached through the fiscal gateway (CLICK PASS, PAYME GO).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gateway {
-    /// `http(s)://host[:port][/path]`, without a slash at the end.
-    pub base_url: String,
-    /// What the till's endpoint means.
-    pub amount_unit: Unit,
-    /// What the gateway means.
-    pub upstream_amount_unit: Unit,
-    /// The body of a confirmation to the gateway.
-    pub confirm_dialect: ConfirmDialect,
-    /// For the whole answer; past it a payment is in doubt.
-    pub timeout_ms: u64,
-    /// For the connection; nothing was sent before its end.
-    pub connect_timeout_ms: u64,
-    /// Codes of a well-formed refusal that prove that no money moved.
-    pub refused_codes: Vec<i64>,
 }
 
 /// The protocol that the PinPad speaks.

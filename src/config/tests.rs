@@ -6,6 +6,7 @@ use hal::pinpad::arcus2::request::{Code, Settings as Dialect};
 use super::*;
 use crate::payment::code::{CodeKind, CodeTable};
 use crate::payment::money::Unit;
+use crate::provider::ConfirmDialect;
 
 const DOCUMENT: &str = include_str!("../../docs/config.md");
 
