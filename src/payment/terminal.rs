@@ -47,7 +47,7 @@ pub struct Register {
 }
 
 /// How this terminal is set up, as far as the machine needs it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// The methods that can take money.
     pub methods: Vec<Method>,

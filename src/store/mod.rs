@@ -9,8 +9,9 @@
 //! ```
 //!
 //! The journal is the truth; payments, tokens and the queue are made from it and kept beside it in the same transaction, because a
-//! terminal has to start quickly and to find a token among a hundred thousand. `audit` proves that both say the same.
+//! terminal has to start quickly and to find a token among a hundred thousand. [`audit`](audit::audit) proves that both say the same.
 
+pub mod audit;
 mod error;
 mod history;
 mod ledger;

@@ -5,19 +5,8 @@ use rusqlite::params;
 use super::*;
 use crate::driver::ledger::LedgerError;
 use crate::history::{Filter, History as _, QueueFilter};
-use crate::payment::fiscal::{ConfirmationState, Fiscal, Receipt};
-use crate::payment::receipt::ReceiptLink;
-use crate::payment::sale::{Decline, DeclineKind};
+use crate::payment::fiscal::Fiscal;
 use crate::payment::terminal::Lookup;
-
-fn receipt() -> Receipt {
-    let link = "https://ofd.soliq.uz/check?t=UZ170703100189&r=1&c=20201012120000&s=123456789012";
-    Receipt {
-        link: ReceiptLink::try_from(link.to_owned()).expect("a link"),
-        receipt_id: "1".into(),
-        fiscal_sign: "123456789012".into(),
-    }
-}
 
 #[test]
 fn a_sale_that_was_committed_is_there_after_a_restart() {
@@ -64,8 +53,7 @@ fn a_code_that_was_declined_is_not_a_used_code() {
     let (_dir, mut store) = fresh();
     let mut scribe = Scribe::new();
     scribe.write(&mut store, vec![opened(1, Method::Click, Some("code-1"))]);
-    let decline = Decline { why: DeclineKind::Refused, code: None, message: None };
-    scribe.write(&mut store, vec![Fact::Declined { payment: id(1), decline }]);
+    scribe.write(&mut store, vec![declined(1)]);
     assert!(store.load(&Lookup::Code(Method::Click, "code-1".into())).expect("read").is_empty());
 }
 
@@ -364,8 +352,4 @@ fn a_store_in_memory_keeps_the_same_promises() {
     assert_eq!(store.queue_depth().expect("read").queued, 1);
     assert!(store.conn.execute("DELETE FROM journal", []).is_err());
     assert_eq!(store.load(&Lookup::Payment(id(1))).expect("read"), vec![scribe.payment(1)]);
-}
-
-fn brought(number: u128) -> Fact {
-    Fact::ReceiptBrought { payment: id(number), receipt: receipt(), state: ConfirmationState::Queued, why: None }
 }
