@@ -7,6 +7,7 @@
 //! Around that way stand [`config`] (files → typed settings), [`limits`] (everything that waits has one), [`clock`] (the only reader of the
 //! system's clock) and [`service`] (what systemd is told).
 
+pub mod api;
 pub mod clock;
 pub mod config;
 pub mod daemon;

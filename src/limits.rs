@@ -52,8 +52,12 @@ limits! {
     BODY_MAX_BYTES: usize = 65_536;
     /// A request's head, all header lines together.
     HEADER_MAX_BYTES: usize = 16_384;
-    /// Open connections from tills; the next one waits to be accepted.
-    HTTP_CONNECTIONS_MAX: usize = 2_048;
+    /// A body that is too large is read on and dropped up to here, so that its sender hears why it was refused.
+    BODY_DISCARD_MAX_BYTES: usize = 16_777_216;
+    /// Open connections from tills, well under the usual 1,024 open files; for the next one the longest idle one goes.
+    HTTP_CONNECTIONS_MAX: usize = 512;
+    /// Before a connection is taken again after the system refused one (no file left).
+    HTTP_ACCEPT_RETRY_MS: u64 = 100;
     /// For a request's head to arrive: a slow sender holds a connection no longer.
     HTTP_HEADER_READ_TIMEOUT_MS: u64 = 10_000;
     /// For a request's body to arrive.

@@ -1,0 +1,179 @@
+//! Everybody who is connected. When the house is full, whoever has been idle longest goes, so that no number of idle connections can
+//! keep the next till waiting.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+use crate::limits;
+
+/// The connections, by number.
+#[derive(Debug, Default)]
+pub(super) struct Crowd {
+    places: Mutex<Places>,
+    /// A place became idle or free.
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    taken: BTreeMap<u64, Place>,
+    /// Counts up with everything that happens here: numbers connections, and orders them by their last request.
+    turn: u64,
+}
+
+#[derive(Debug)]
+struct Place {
+    /// Since which turn it has nothing to do; `None` while a request is served.
+    idle_since: Option<u64>,
+    leave: Arc<Notify>,
+}
+
+impl Places {
+    fn next_turn(&mut self) -> u64 {
+        self.turn += 1;
+        self.turn
+    }
+
+    fn longest_idle(&self) -> Option<u64> {
+        let idle = self.taken.iter().filter_map(|(number, place)| Some((place.idle_since?, *number)));
+        idle.min().map(|(_, number)| number)
+    }
+}
+
+impl Crowd {
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wait until a connection can be taken: at once, unless [`limits::HTTP_CONNECTIONS_MAX`] requests are being served.
+    pub(super) async fn has_room(&self) {
+        loop {
+            let changed = self.changed.notified();
+            {
+                let places = self.lock();
+                if places.taken.len() < limits::HTTP_CONNECTIONS_MAX || places.longest_idle().is_some() {
+                    return;
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Take a connection in; in a full house the longest idle one is asked to leave.
+    pub(super) fn enter(self: &Arc<Self>) -> Seat {
+        let mut places = self.lock();
+        if places.taken.len() >= limits::HTTP_CONNECTIONS_MAX
+            && let Some(number) = places.longest_idle()
+            && let Some(place) = places.taken.remove(&number)
+        {
+            place.leave.notify_one();
+        }
+        let number = places.next_turn();
+        let leave = Arc::new(Notify::new());
+        places.taken.insert(number, Place { idle_since: Some(number), leave: leave.clone() });
+        Seat { crowd: self.clone(), number, leave }
+    }
+
+    /// Ask everybody to leave.
+    pub(super) fn close(&self) {
+        for place in self.lock().taken.values() {
+            place.leave.notify_one();
+        }
+    }
+}
+
+/// One connection's place; it is free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Seat {
+    crowd: Arc<Crowd>,
+    number: u64,
+    leave: Arc<Notify>,
+}
+
+impl Seat {
+    /// Wait to be asked to leave.
+    pub(super) async fn asked_to_leave(&self) {
+        self.leave.notified().await;
+    }
+
+    /// Whether a request is being served.
+    pub(super) fn is_busy(&self) -> bool {
+        self.crowd.lock().taken.get(&self.number).is_some_and(|place| place.idle_since.is_none())
+    }
+
+    /// A request begins; it ends when the answer is dropped.
+    pub(super) fn begin(self: &Arc<Self>) -> Busy {
+        if let Some(place) = self.crowd.lock().taken.get_mut(&self.number) {
+            place.idle_since = None;
+        }
+        Busy(self.clone())
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.crowd.lock().taken.remove(&self.number);
+        self.crowd.changed.notify_one();
+    }
+}
+
+/// A request is being served.
+#[derive(Debug)]
+pub(super) struct Busy(Arc<Seat>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let seat = &self.0;
+        let mut places = seat.crowd.lock();
+        let turn = places.next_turn();
+        if let Some(place) = places.taken.get_mut(&seat.number) {
+            place.idle_since = Some(turn);
+        }
+        drop(places);
+        seat.crowd.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    fn ready(future: impl Future) -> bool {
+        pin!(future).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[test]
+    fn in_a_full_house_the_longest_idle_goes_and_the_busy_stay() {
+        let crowd = Arc::new(Crowd::default());
+        let seats: Vec<Arc<Seat>> = (0..limits::HTTP_CONNECTIONS_MAX).map(|_| Arc::new(crowd.enter())).collect();
+        let busy = seats[0].begin();
+        drop(seats[1].begin());
+
+        let newcomer = crowd.enter();
+        assert!(ready(seats[2].asked_to_leave()), "it has been idle longest");
+        assert!(!ready(seats[0].asked_to_leave()), "a request is being served there");
+        assert!(!ready(seats[1].asked_to_leave()), "it was busy a moment ago");
+        assert!(!ready(newcomer.asked_to_leave()));
+        assert!(seats[0].is_busy());
+        drop(busy);
+        assert!(!seats[0].is_busy());
+    }
+
+    #[test]
+    fn a_house_full_of_requests_takes_the_next_one_when_one_of_them_ends() {
+        let crowd = Arc::new(Crowd::default());
+        let mut seats: Vec<Arc<Seat>> = (0..limits::HTTP_CONNECTIONS_MAX).map(|_| Arc::new(crowd.enter())).collect();
+        let mut requests: Vec<Busy> = seats.iter().map(Seat::begin).collect();
+        assert!(!ready(crowd.has_room()));
+        requests.pop();
+        assert!(ready(crowd.has_room()));
+        requests.push(seats[0].begin());
+        let last = seats.pop();
+        drop(last);
+        assert!(ready(crowd.has_room()));
+    }
+}

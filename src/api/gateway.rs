@@ -1,0 +1,282 @@
+//! `/payment/*`: the fiscal gateway's own endpoints (seeds 000–002) and two of ours, `cancel` and `{transaction_id}`.
+//!
+//! A handler translates the body into an event ([`request`]), asks the driver, waits for the end of what it asked about, and translates
+//! that into an answer ([`answer`], [`xumo`]). It owns nothing: if the till hangs up, the handler is dropped, the driver is told, and
+//! the till's repeat finds the payment.
+
+mod answer;
+mod request;
+mod waiting;
+mod xumo;
+
+pub(super) use waiting::Kept;
+
+use axum::Router;
+use axum::extract::{FromRequest, Path, Request, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use std::sync::Arc;
+use uuid::Uuid;
+
+use super::envelope::{self, Refusal, Written};
+use super::guard::{self, Till};
+use super::{Api, Room};
+use crate::driver::Ticket;
+use crate::limits;
+use crate::payment::event::{Denial, Event, Reply, Subject};
+use crate::payment::sale::{Method, Payment, PaymentId, Token};
+use answer::Told;
+use request::Asker;
+use waiting::Waiter;
+
+/// The header that names a request, so that its repeat finds the first one.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/payment/click", post(click))
+        .route("/payment/click_confirm", post(click_confirm))
+        .route("/payment/payme", post(payme))
+        .route("/payment/payme_confirm", post(payme_confirm))
+        .route("/payment/xumo", post(xumo))
+        .route("/payment/xumo_close", get(xumo_close).post(xumo_close))
+        .route("/payment/cancel", post(cancel))
+        .route("/payment/{transaction_id}", get(status))
+}
+
+/// A request that passed the guard: who asks, and the whole body.
+struct Asked {
+    asker: Asker,
+    body: axum::body::Bytes,
+}
+
+impl FromRequest<Api> for Asked {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &Api) -> Result<Self, Refusal> {
+        let till = request.extensions().get::<Till>().map(|till| till.0.clone()).unwrap_or_default();
+        let key = idempotency_key(request.headers())?;
+        let body = guard::whole_body(request.into_body()).await?;
+        Ok(Self { asker: Asker { till, key }, body })
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let key = value.to_str().ok().map(str::trim).filter(|key| {
+        (1..=limits::TOKEN_MAX_CHARS).contains(&key.len()) && headers.get_all(IDEMPOTENCY_KEY).iter().count() == 1
+    });
+    key.map(|key| Some(key.to_owned())).ok_or_else(|| {
+        let most = limits::TOKEN_MAX_CHARS;
+        let errors = super::json::FieldErrors::of(
+            "Idempotency-Key",
+            format!("Ensure this header stands once and has 1 to {most} printable ASCII characters."),
+        );
+        Refusal::from(&errors)
+    })
+}
+
+async fn click(State(api): State<Api>, asked: Asked) -> Written {
+    sell(&api, Method::Click, asked).await
+}
+
+async fn payme(State(api): State<Api>, asked: Asked) -> Written {
+    sell(&api, Method::Payme, asked).await
+}
+
+async fn sell(api: &Room, method: Method, asked: Asked) -> Written {
+    let unit = api.settings.unit(method);
+    let (fresh, event) = match request::sale(&asked.body, method, unit, &asked.asker) {
+        Ok(sale) => sale,
+        Err(errors) => return Written::refusal(&Refusal::from(&errors)),
+    };
+    let key = key_of(&event);
+    match paid_or_not(api, fresh, event).await {
+        Ok(payment) => told_once(api, &payment, key.as_ref(), |told| answer::sale(&payment, told, unit)),
+        Err(refusal) => Written::refusal(&refusal),
+    }
+}
+
+/// Ask for a sale and wait for its end, or for the doubt about it.
+async fn paid_or_not(api: &Room, fresh: PaymentId, event: Event) -> Result<Arc<Payment>, Refusal> {
+    let mut waiter = Waiter::of(fresh, &api.driver);
+    let ticket = match api.driver.ask(event).await {
+        Ok(ticket) => ticket,
+        Err(denial) => {
+            waiter.answered();
+            return Err(denied(&denial));
+        }
+    };
+    let first = ticket.first.clone();
+    if let Reply::Payment(payment) = &first {
+        waiter.waits_for(payment.id);
+    }
+    let end = ticket.settled().await;
+    waiter.answered();
+    match (end, first) {
+        (Ok(Reply::Payment(payment)), _) => Ok(payment),
+        (Err(denial), Reply::Payment(begun)) => Err(denied(&denial).about(begun.id).in_state(begun.state.name())),
+        (Err(denial), _) => Err(denied(&denial)),
+        (Ok(other), _) => Err(unexpected(&other)),
+    }
+}
+
+/// The key that a sale is asked for under.
+fn key_of(event: &Event) -> Option<Token> {
+    match event {
+        Event::Sell(sell) => sell.token.clone(),
+        _ => None,
+    }
+}
+
+/// A final answer is given once and repeated for ever under its key. Whoever finds the payment in another way (by its code, by a double
+/// press) is told what has become of it since.
+fn told_once(api: &Room, payment: &Payment, key: Option<&Token>, made: impl FnOnce(Told<'_>) -> Written) -> Written {
+    let repeated = key.is_some() && payment.token.as_ref() == key;
+    match &payment.answer {
+        Some(first) if repeated || first.state == payment.state => {
+            api.kept.first(Subject::Payment(payment.id), || made(Told::first(payment)))
+        }
+        _ => made(Told::now(payment)),
+    }
+}
+
+fn denied(denial: &Denial) -> Refusal {
+    match denial {
+        Denial::NotConfigured { .. } | Denial::SalesClosed { .. } | Denial::Store { .. } | Denial::Overloaded => {
+            tracing::warn!(%denial, "a till was refused");
+        }
+        _ => tracing::info!(%denial, "a till was refused"),
+    }
+    Refusal::from(denial)
+}
+
+/// The driver answered about something else than was asked: a bug there, told honestly here.
+fn unexpected(reply: &Reply) -> Refusal {
+    tracing::error!(?reply, "the driver answered about something else");
+    Refusal::because(envelope::INTERNAL, "the terminal contradicted itself")
+}
+
+async fn xumo(State(api): State<Api>, asked: Asked) -> Response {
+    let unit = api.settings.humo_unit;
+    let (fresh, event) = match request::xumo(&asked.body, unit, &asked.asker) {
+        Ok(wanted) => wanted,
+        Err(errors) => return xumo::refused(None, &Refusal::from(&errors)).into_response(),
+    };
+    let Some(fresh) = fresh else {
+        return give_back(&api, event).await.into_response();
+    };
+    let key = key_of(&event);
+    match paid_or_not(&api, fresh, event).await {
+        Ok(payment) => {
+            let answer = told_once(&api, &payment, key.as_ref(), |told| xumo::sale(&payment, told, unit));
+            if payment.state.is_final() {
+                return waiting::told(answer, &api.driver, payment.id);
+            }
+            answer.into_response()
+        }
+        Err(refusal) => xumo::refused(None, &refusal).into_response(),
+    }
+}
+
+async fn give_back(api: &Room, event: Event) -> Written {
+    match asked_and_ended(api, event).await {
+        Ok(Reply::Refund(payment, id)) => match payment.refund(id) {
+            Some(refund) => {
+                let made = || xumo::give_back(&payment, refund, api.settings.humo_unit);
+                if refund.state.is_final() {
+                    return api.kept.first(Subject::Refund(payment.id, id), made);
+                }
+                made()
+            }
+            None => xumo::refused(None, &unexpected(&Reply::Refund(payment.clone(), id))),
+        },
+        Ok(other) => xumo::refused(None, &unexpected(&other)),
+        Err(denial) => xumo::refused(None, &denied(&denial)),
+    }
+}
+
+async fn xumo_close(State(api): State<Api>, asked: Asked) -> Written {
+    match asked_and_ended(&api, request::close(&asked.asker)).await {
+        Ok(Reply::Settlement(settlement)) => {
+            let made = || xumo::close(&settlement);
+            if settlement.state.is_final() {
+                return api.kept.first(Subject::Settlement(settlement.id), made);
+            }
+            made()
+        }
+        Ok(other) => xumo::refused(None, &unexpected(&other)),
+        Err(denial) => xumo::refused(None, &denied(&denial)),
+    }
+}
+
+async fn asked_and_ended(api: &Room, event: Event) -> Result<Reply, Denial> {
+    api.driver.ask(event).await?.settled().await
+}
+
+async fn click_confirm(State(api): State<Api>, asked: Asked) -> Written {
+    confirm(&api, Method::Click, &asked).await
+}
+
+async fn payme_confirm(State(api): State<Api>, asked: Asked) -> Written {
+    confirm(&api, Method::Payme, &asked).await
+}
+
+/// The receipt is safe as soon as the driver took it; the provider is given a moment to say so itself.
+async fn confirm(api: &Room, method: Method, asked: &Asked) -> Written {
+    let event = match request::confirm(&asked.body, method) {
+        Ok(event) => event,
+        Err(errors) => return Written::refusal(&Refusal::from(&errors)),
+    };
+    match asked_and_given_a_moment(api, event).await {
+        Ok(Reply::Confirmation(payment, number)) => answer::confirm(&payment, number),
+        Ok(other) => Written::refusal(&unexpected(&other)),
+        Err(denial) => Written::refusal(&denied(&denial)),
+    }
+}
+
+async fn cancel(State(api): State<Api>, asked: Asked) -> Written {
+    let event = match request::cancel(&asked.body) {
+        Ok(event) => event,
+        Err(errors) => return Written::refusal(&Refusal::from(&errors)),
+    };
+    match asked_and_given_a_moment(&api, event).await {
+        Ok(Reply::Payment(payment)) => answer::cancel(&payment, api.settings.unit(payment.method)),
+        Ok(other) => Written::refusal(&unexpected(&other)),
+        Err(denial) => Written::refusal(&denied(&denial)),
+    }
+}
+
+/// What was accepted, after [`limits::CONFIRM_ANSWER_MS`] at the latest.
+async fn asked_and_given_a_moment(api: &Room, event: Event) -> Result<Reply, Denial> {
+    let ticket: Ticket = api.driver.ask(event).await?;
+    let first = ticket.first.clone();
+    let moment = limits::wait(limits::CONFIRM_ANSWER_MS);
+    // The daemon's end while it waits changes nothing about what was accepted.
+    Ok(tokio::time::timeout(moment, ticket.settled()).await.ok().and_then(Result::ok).unwrap_or(first))
+}
+
+async fn status(State(api): State<Api>, Path(id): Path<String>) -> Written {
+    let Ok(id) = Uuid::try_parse(&id) else {
+        let errors = super::json::FieldErrors::of("transaction_id", "Must be a valid UUID.");
+        return Written::refusal(&Refusal::from(&errors));
+    };
+    match find(&api, PaymentId(id)).await {
+        Ok(Some(payment)) => answer::status(&payment, api.settings.unit(payment.method)),
+        Ok(None) => Written::refusal(&denied(&Denial::NotFound { what: format!("transaction_id {id}") })),
+        Err(why) => Written::refusal(&Refusal::because(envelope::STORE_FAILED, why)),
+    }
+}
+
+/// The newest that is known: the picture where it shows the payment (it has the slip as printed), the past otherwise.
+async fn find(api: &Room, id: PaymentId) -> Result<Option<Arc<Payment>>, String> {
+    let picture = api.driver.snapshot();
+    let shown = picture.counter.iter().chain(&picture.in_doubt).chain(&picture.last).find(|p| p.id == id);
+    if let Some(payment) = shown {
+        return Ok(Some(payment.clone()));
+    }
+    let history = api.history.clone();
+    let read = tokio::task::spawn_blocking(move || history.payment(id)).await.map_err(|e| e.to_string())?;
+    read.map(|found| found.map(Arc::new)).map_err(|e| e.to_string())
+}

@@ -1,0 +1,252 @@
+//! Who may ask, from where, and how much: looked at before any handler sees a request. Every refusal is in the documented envelope.
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{Request, State};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::future::poll_fn;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+
+use super::envelope::{self, Refusal};
+use super::{Api, ApiSettings};
+use crate::limits;
+
+/// The other end of the connection; put into every request by the server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// The till that asks: the name of its token, or where it asks from.
+#[derive(Clone, Debug)]
+pub(super) struct Till(pub(super) String);
+
+/// The header that seed 003 names.
+const TOKEN_HEADER: &str = "x_auth_token";
+
+/// Let a request through, with its [`Till`], or answer it here.
+pub(super) async fn check(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().copied();
+    match admitted(&api.settings, peer, &request) {
+        Ok(till) => {
+            request.extensions_mut().insert(till);
+            next.run(request).await
+        }
+        Err(refusal) => {
+            tracing::warn!(peer = ?peer.map(|p| p.0), refusal = refusal.message(), "a request was turned away");
+            refusal.into_response()
+        }
+    }
+}
+
+fn admitted(settings: &ApiSettings, peer: Option<Peer>, request: &Request) -> Result<Till, Refusal> {
+    let headers = request.headers();
+    no_browser(headers)?;
+    own_host(settings, request.uri().authority(), headers)?;
+    let till = known_till(settings, peer, headers)?;
+    if request.method() == Method::HEAD {
+        // A router serves HEAD by GET's handler, and a GET on /payment/xumo_close closes the shift.
+        return Err(Refusal::because(envelope::METHOD_NOT_ALLOWED, "HEAD is not served here"));
+    }
+    json_or_nothing(headers)?;
+    Ok(till)
+}
+
+/// A page in a browser must not be able to sell, or to close the shift, only because it runs on a machine that reaches this one.
+fn no_browser(headers: &HeaderMap) -> Result<(), Refusal> {
+    let fetched = headers.get("sec-fetch-site").is_some_and(|site| site != "none");
+    if headers.contains_key(header::ORIGIN) || fetched {
+        let reason = "pages in browsers may not ask here (the request has an Origin or Sec-Fetch-Site header)";
+        return Err(Refusal::because(envelope::FORBIDDEN, reason));
+    }
+    Ok(())
+}
+
+/// A name that is not ours means a browser that was led here by somebody else's DNS.
+fn own_host(settings: &ApiSettings, target: Option<&Authority>, headers: &HeaderMap) -> Result<(), Refusal> {
+    let foreign = |name: &str| {
+        Refusal::because(envelope::FORBIDDEN, format!("the Host {name:?} is not this terminal; ask by its address"))
+    };
+    for value in headers.get_all(header::HOST) {
+        let name = value.to_str().unwrap_or_default();
+        let own = name.parse::<Authority>().is_ok_and(|host| is_own(settings, host.host()));
+        if !own {
+            return Err(foreign(name));
+        }
+    }
+    match target {
+        Some(target) if !is_own(settings, target.host()) => Err(foreign(target.as_str())),
+        _ => Ok(()),
+    }
+}
+
+fn is_own(settings: &ApiSettings, host: &str) -> bool {
+    if host.eq_ignore_ascii_case("localhost") {
+        return true;
+    }
+    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    let listen = settings.listen.ip();
+    // Who listens on every address is reached by any of them; it is names that browsers can be led by.
+    bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip == listen || listen.is_unspecified())
+}
+
+fn known_till(settings: &ApiSettings, peer: Option<Peer>, headers: &HeaderMap) -> Result<Till, Refusal> {
+    if let Some(name) = token(headers).and_then(|token| (settings.till_of)(token)) {
+        return Ok(Till(name));
+    }
+    let from = peer.map(|peer| peer.0.ip().to_canonical());
+    if settings.listen.ip().is_loopback() && from.is_some_and(|ip| ip.is_loopback()) {
+        return Ok(Till("local".to_owned()));
+    }
+    match from {
+        Some(ip) if settings.allow_peers.iter().any(|allowed| allowed.to_canonical() == ip) => Ok(Till(ip.to_string())),
+        _ => Err(Refusal::because(envelope::UNAUTHORIZED, "this request has no token of a known till")),
+    }
+}
+
+fn token(headers: &HeaderMap) -> Option<&str> {
+    if let Some(token) = headers.get(TOKEN_HEADER) {
+        return token.to_str().ok().map(str::trim);
+    }
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// A browser's form can send neither; a till that names another type means something that is not read here.
+fn json_or_nothing(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Refusal::because(envelope::NOT_JSON, format!("a body of type {kind:?} is not read here")))
+}
+
+/// Read a body to its end: at most [`limits::BODY_MAX_BYTES`] are kept. A longer one is read and dropped up to
+/// [`limits::BODY_DISCARD_MAX_BYTES`], because a sender that is cut off in the middle never sees the answer.
+pub(super) async fn whole_body(body: Body) -> Result<Bytes, Refusal> {
+    let time = limits::wait(limits::HTTP_BODY_READ_TIMEOUT_MS);
+    tokio::time::timeout(time, read(body)).await.unwrap_or_else(|_| {
+        let seconds = limits::HTTP_BODY_READ_TIMEOUT_MS / 1_000;
+        Err(Refusal::because(envelope::TOO_SLOW, format!("the body did not arrive within {seconds} s")))
+    })
+}
+
+async fn read(body: Body) -> Result<Bytes, Refusal> {
+    let mut body = pin!(body);
+    let mut kept = Vec::new();
+    let mut seen = 0_usize;
+    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        let frame = frame.map_err(|_| Refusal::because(envelope::VALIDATION, "the body broke off"))?;
+        let Some(data) = frame.data_ref() else { continue };
+        seen = seen.saturating_add(data.len());
+        if seen <= limits::BODY_MAX_BYTES {
+            kept.extend_from_slice(data);
+        } else {
+            kept = Vec::new();
+        }
+        if seen > limits::BODY_DISCARD_MAX_BYTES {
+            break;
+        }
+    }
+    if seen > limits::BODY_MAX_BYTES {
+        let most = limits::BODY_MAX_BYTES;
+        return Err(Refusal::because(envelope::TOO_LARGE, format!("the body has more than {most} bytes")));
+    }
+    Ok(kept.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn settings(listen: &str) -> ApiSettings {
+        let mut settings = ApiSettings::on(listen.parse().unwrap());
+        settings.till_of = Arc::new(|token| (token == "secret").then(|| "till-1".to_owned()));
+        settings.allow_peers = vec!["192.168.1.20".parse().unwrap()];
+        settings
+    }
+
+    /// What `admitted` says to a request with these headers: the till, or the refusal's name.
+    fn asked(listen: &str, peer: &str, headers: &[(&str, &str)]) -> String {
+        let mut request = Request::builder().uri("/payment/click");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let peer = Some(Peer(SocketAddr::new(peer.parse().unwrap(), 5)));
+        match admitted(&settings(listen), peer, &request) {
+            Ok(till) => till.0,
+            Err(refusal) => refusal.message().to_owned(),
+        }
+    }
+
+    #[test]
+    fn loopback_asks_nobody_for_a_token() {
+        for host in ["localhost", "127.0.0.1:8080", "[::1]:8080", "LOCALHOST:8080"] {
+            assert_eq!(asked("127.0.0.1:8080", "127.0.0.1", &[("host", host)]), "local", "{host}");
+        }
+        assert_eq!(asked("[::1]:8080", "::1", &[]), "local");
+        assert_eq!(asked("127.0.0.1:8080", "127.0.0.1", &[("x_auth_token", "secret")]), "till-1");
+    }
+
+    #[test]
+    fn any_other_address_asks_for_a_token_or_a_listed_peer() {
+        let lan = "192.168.1.9:8080";
+        let host = ("host", lan);
+        assert_eq!(asked(lan, "192.168.1.7", &[host]), "UNAUTHORIZED");
+        assert_eq!(asked(lan, "192.168.1.7", &[host, ("x_auth_token", "wrong")]), "UNAUTHORIZED");
+        assert_eq!(asked(lan, "192.168.1.7", &[host, ("x_auth_token", "secret")]), "till-1");
+        assert_eq!(asked(lan, "192.168.1.7", &[host, ("authorization", "Bearer secret")]), "till-1");
+        assert_eq!(asked(lan, "192.168.1.7", &[host, ("authorization", "Basic secret")]), "UNAUTHORIZED");
+        assert_eq!(asked(lan, "192.168.1.20", &[host]), "192.168.1.20");
+        assert_eq!(asked("[::]:8080", "::ffff:192.168.1.20", &[host]), "192.168.1.20", "IPv4 mapped into IPv6");
+        assert_eq!(asked("0.0.0.0:8080", "127.0.0.1", &[("host", "127.0.0.1")]), "UNAUTHORIZED");
+    }
+
+    #[test]
+    fn foreign_names_and_browsers_are_turned_away_on_loopback_too() {
+        for headers in [
+            [("host", "evil.example:8080")].as_slice(),
+            &[("host", "127.0.0.1.evil.example")],
+            &[("host", "localhost@evil.example")],
+            &[("host", "192.168.1.9")],
+            &[("host", "127.0.0.1"), ("host", "evil.example")],
+            &[("host", "localhost"), ("origin", "http://localhost:8080")],
+            &[("host", "localhost"), ("origin", "null")],
+            &[("host", "localhost"), ("sec-fetch-site", "cross-site")],
+        ] {
+            assert_eq!(asked("127.0.0.1:8080", "127.0.0.1", headers), "FORBIDDEN", "{headers:?}");
+        }
+        let typed_by_a_person = [("host", "localhost"), ("sec-fetch-site", "none")];
+        assert_eq!(asked("127.0.0.1:8080", "127.0.0.1", &typed_by_a_person), "local");
+        let from_lan = [("host", "192.168.1.9:8080"), ("x_auth_token", "secret")];
+        assert_eq!(asked("0.0.0.0:8080", "192.168.1.7", &from_lan), "till-1");
+        let by_name = [("host", "pos.example"), ("x_auth_token", "secret")];
+        assert_eq!(asked("0.0.0.0:8080", "192.168.1.7", &by_name), "FORBIDDEN");
+    }
+
+    #[test]
+    fn json_is_read_and_no_other_type() {
+        let kinds = [
+            ("application/json", "local"),
+            ("Application/JSON; charset=utf-8", "local"),
+            ("text/plain", "NOT_JSON"),
+            ("application/x-www-form-urlencoded", "NOT_JSON"),
+            ("", "NOT_JSON"),
+        ];
+        for (kind, said) in kinds {
+            assert_eq!(asked("127.0.0.1:8080", "127.0.0.1", &[("content-type", kind)]), said, "{kind}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_kept_up_to_its_limit() {
+        let body = |len| Body::from(vec![b' '; len]);
+        assert_eq!(whole_body(body(limits::BODY_MAX_BYTES)).await.unwrap().len(), limits::BODY_MAX_BYTES);
+        let refusal = whole_body(body(limits::BODY_MAX_BYTES + 1)).await.unwrap_err();
+        assert_eq!((refusal.message(), refusal.status), ("TOO_LARGE", 413));
+    }
+}

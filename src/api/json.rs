@@ -1,0 +1,337 @@
+//! A request's body, read strictly: one JSON object, UTF-8, no key twice. What is wrong with its fields is gathered, so that a till
+//! hears of all its mistakes at once, in the words of the documents ("This field may not be blank.").
+
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::fmt;
+use uuid::Uuid;
+
+use crate::limits;
+use crate::payment::money::{Currency, Money, MoneyError, Unit};
+
+/// The key under which mistakes stand that belong to no field.
+pub(super) const WHOLE_BODY: &str = "non_field_errors";
+
+const REQUIRED: &str = "This field is required.";
+const NULL: &str = "This field may not be null.";
+const BLANK: &str = "This field may not be blank.";
+const INTEGER: &str = "A valid integer is required.";
+const STRING: &str = "Not a valid string.";
+const BOOLEAN: &str = "Must be a valid boolean.";
+
+/// What is wrong with a body: field → sentences, in the order in which they were found. Written as one JSON object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct FieldErrors(Vec<(String, Vec<String>)>);
+
+impl FieldErrors {
+    /// One mistake of the whole body.
+    pub(super) fn of_body(text: impl Into<String>) -> Self {
+        Self::of(WHOLE_BODY, text)
+    }
+
+    /// One mistake of one field.
+    pub(super) fn of(field: &str, text: impl Into<String>) -> Self {
+        Self(vec![(field.to_owned(), vec![text.into()])])
+    }
+
+    fn add(&mut self, field: &str, text: impl Into<String>) {
+        match self.0.iter_mut().find(|(name, _)| name == field) {
+            Some((_, texts)) => texts.push(text.into()),
+            None => self.0.push((field.to_owned(), vec![text.into()])),
+        }
+    }
+}
+
+impl Serialize for FieldErrors {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (field, texts) in &self.0 {
+            map.serialize_entry(field, texts)?;
+        }
+        map.end()
+    }
+}
+
+/// The fields of a body, looked at one by one; [`Fields::finish`] tells what was wrong.
+pub(super) struct Fields<'a> {
+    known: BTreeMap<String, &'a RawValue>,
+    errors: FieldErrors,
+}
+
+/// Whether a field may be left out. `null` and `""` are never a way of leaving a field out: a till that sends them has lost something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    Required,
+    Optional,
+}
+
+impl<'a> Fields<'a> {
+    /// Read one JSON object. Its values are only measured here and looked at when they are asked for; keys that nobody asks for are
+    /// ignored.
+    pub(super) fn read(body: &'a [u8]) -> Result<Self, FieldErrors> {
+        let text = std::str::from_utf8(body).map_err(|e| {
+            FieldErrors::of_body(format!("The body is not UTF-8 (byte {}): send it as UTF-8.", e.valid_up_to() + 1))
+        })?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim();
+        if text.is_empty() {
+            return Err(FieldErrors::of_body("The body is empty: send a JSON object."));
+        }
+        if depth(text) > limits::JSON_DEPTH {
+            let most = limits::JSON_DEPTH;
+            return Err(FieldErrors::of_body(format!("The body is nested more than {most} levels deep.")));
+        }
+        if !text.starts_with('{') && serde_json::from_str::<&RawValue>(text).is_ok() {
+            return Err(FieldErrors::of_body("The body is JSON but no object: send {\"field\": value}."));
+        }
+        let object: Object<'a> =
+            serde_json::from_str(text).map_err(|e| FieldErrors::of_body(format!("The body is not JSON: {e}.")))?;
+        Ok(Self { known: object.0, errors: FieldErrors::default() })
+    }
+
+    /// No fields: a request that needs none may come without a body.
+    pub(super) fn none() -> Self {
+        Self { known: BTreeMap::new(), errors: FieldErrors::default() }
+    }
+
+    /// Add a mistake that the caller found.
+    pub(super) fn mistake(&mut self, field: &str, text: impl Into<String>) {
+        self.errors.add(field, text);
+    }
+
+    /// An amount: a positive JSON integer that counts `unit`. `500.00` is the integer 500; `500.50` is refused, and so is text.
+    pub(super) fn amount(&mut self, name: &str, unit: Unit) -> Option<Money> {
+        let value = self.present(name, Need::Required)?;
+        let read = Money::parse(value.get(), unit, Currency::Uzs).and_then(Money::positive);
+        let whole = read.and_then(|money| money.to_unit(unit).map(|_| money));
+        let largest = Money::from_minor(limits::AMOUNT_MAX_TIYIN, Currency::Uzs);
+        match whole {
+            Ok(money) if money.minor() <= largest.minor() => return Some(money),
+            Err(MoneyError::NotPositive) => self.mistake(name, "Ensure this value is greater than or equal to 1."),
+            Ok(_) | Err(MoneyError::TooLarge) => {
+                let most = largest.to_unit(unit).unwrap_or_default();
+                self.mistake(name, format!("Ensure this value is less than or equal to {most}."));
+            }
+            Err(_) => self.mistake(name, INTEGER),
+        }
+        None
+    }
+
+    /// A text, under the first of `names` that is there. A number is taken as it is written, since ids arrive both ways.
+    pub(super) fn text(&mut self, names: &[&str], need: Need, max_chars: usize) -> Option<String> {
+        let name = self.spelling(names);
+        let value = self.present(name, need)?;
+        let text = match value.get().as_bytes().first() {
+            Some(b'"') => serde_json::from_str::<String>(value.get()).ok(),
+            Some(b'0'..=b'9') if value.get().bytes().all(|b| b.is_ascii_digit()) => Some(value.get().to_owned()),
+            _ => None,
+        };
+        let Some(text) = text else {
+            self.mistake(name, STRING);
+            return None;
+        };
+        let text = text.trim();
+        if text.is_empty() {
+            self.mistake(name, BLANK);
+        } else if text.chars().count() > max_chars {
+            self.mistake(name, format!("Ensure this field has no more than {max_chars} characters."));
+        } else if text.chars().any(char::is_control) {
+            self.mistake(name, "Control characters are not allowed.");
+        } else {
+            return Some(text.to_owned());
+        }
+        None
+    }
+
+    /// A UUID.
+    pub(super) fn uuid(&mut self, name: &str, need: Need) -> Option<Uuid> {
+        let text = self.text(&[name], need, limits::ORDER_ID_MAX_CHARS)?;
+        let read = Uuid::try_parse(&text).ok();
+        if read.is_none() {
+            self.mistake(name, "Must be a valid UUID.");
+        }
+        read
+    }
+
+    /// `true` or `false`; a field left out is false.
+    pub(super) fn flag(&mut self, name: &str) -> bool {
+        match self.present(name, Need::Optional).map(RawValue::get) {
+            Some("true") => true,
+            Some("false") | None => false,
+            Some(_) => {
+                self.mistake(name, BOOLEAN);
+                false
+            }
+        }
+    }
+
+    /// The first of `names` that the body has; the first of all where it has none, to be named in the error.
+    pub(super) fn spelling<'n>(&self, names: &[&'n str]) -> &'n str {
+        let found = names.iter().find(|name| self.known.contains_key(**name));
+        found.or(names.first()).copied().unwrap_or_default()
+    }
+
+    fn present(&mut self, name: &str, need: Need) -> Option<&'a RawValue> {
+        match self.known.get(name) {
+            Some(value) if value.get() == "null" => self.mistake(name, NULL),
+            Some(value) => return Some(value),
+            None if need == Need::Required => self.mistake(name, REQUIRED),
+            None => {}
+        }
+        None
+    }
+
+    /// What was made of the fields, or what is wrong with them.
+    pub(super) fn finish<T>(self, made: Option<T>) -> Result<T, FieldErrors> {
+        match made {
+            Some(made) if self.errors.0.is_empty() => Ok(made),
+            _ => Err(self.errors),
+        }
+    }
+}
+
+/// How deep brackets stand within each other. Counted before parsing, so that depth never becomes stack.
+fn depth(text: &str) -> usize {
+    let (mut open, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => open += 1,
+            b'}' | b']' if !quoted => open = open.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(open);
+    }
+    deepest
+}
+
+/// An object whose keys stand once.
+struct Object<'a>(BTreeMap<String, &'a RawValue>);
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Once;
+        impl<'de> Visitor<'de> for Once {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut known = BTreeMap::new();
+                while let Some((key, value)) = map.next_entry::<String, &RawValue>()? {
+                    if known.contains_key(&key) {
+                        return Err(de::Error::custom(format!("the key {key:?} stands twice")));
+                    }
+                    known.insert(key, value);
+                }
+                Ok(Object(known))
+            }
+        }
+        deserializer.deserialize_map(Once)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(body: &str, look: impl FnOnce(&mut Fields<'_>)) -> String {
+        let errors = match Fields::read(body.as_bytes()) {
+            Ok(mut fields) => {
+                look(&mut fields);
+                fields.finish::<()>(None).unwrap_err()
+            }
+            Err(errors) => errors,
+        };
+        serde_json::to_string(&errors).unwrap()
+    }
+
+    #[test]
+    fn every_wrong_amount_is_told_apart() {
+        for (amount, said) in [
+            ("0", "Ensure this value is greater than or equal to 1."),
+            ("-500", "Ensure this value is greater than or equal to 1."),
+            ("500.50", INTEGER),
+            ("0.001", INTEGER),
+            ("\"500\"", INTEGER),
+            ("[500]", INTEGER),
+            ("{}", INTEGER),
+            ("true", INTEGER),
+            ("null", NULL),
+            ("1e30", "Ensure this value is less than or equal to 10000000000."),
+            ("10000000001", "Ensure this value is less than or equal to 10000000000."),
+            ("99999999999999999999999999", "Ensure this value is less than or equal to 10000000000."),
+        ] {
+            let body = format!("{{\"amount\":{amount}}}");
+            let told = mistakes(&body, |f| assert_eq!(f.amount("amount", Unit::Sum), None, "{amount}"));
+            assert_eq!(told, format!("{{\"amount\":[\"{said}\"]}}"), "{amount}");
+        }
+    }
+
+    #[test]
+    fn an_amount_is_read_in_the_endpoints_unit() {
+        for (amount, unit, tiyin) in
+            [("500", Unit::Sum, 50_000), ("500.00", Unit::Sum, 50_000), ("50000", Unit::Tiyin, 50_000)]
+        {
+            let body = format!("{{\"amount\":{amount}}}");
+            let mut fields = Fields::read(body.as_bytes()).unwrap();
+            assert_eq!(fields.amount("amount", unit).unwrap().minor(), tiyin, "{amount}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_no_object_is_told_why() {
+        for (body, said) in [
+            ("", "The body is empty"),
+            ("amount=500", "The body is not JSON: expected value at line 1 column 1."),
+            ("[1]", "The body is JSON but no object"),
+            ("{\"a\":1,}", "The body is not JSON: trailing comma at line 1 column 8."),
+            ("{\"a\":1,\"a\":2}", "stands twice"),
+            ("{\"a\":1", "The body is not JSON: EOF while parsing an object"),
+        ] {
+            let told = mistakes(body, |_| ());
+            assert!(told.contains(said), "{body} → {told}");
+        }
+        let told = serde_json::to_string(&Fields::read(b"{\"a\":\"\xff\"}").err().unwrap()).unwrap();
+        assert!(told.contains("The body is not UTF-8 (byte 7)"), "{told}");
+    }
+
+    #[test]
+    fn depth_has_a_limit_and_unknown_fields_are_ignored() {
+        let nested = |depth| format!("{{\"other\":{}\"[\\\"[\"{},\"amount\":5}}", "[".repeat(depth), "]".repeat(depth));
+        let shallow = nested(limits::JSON_DEPTH - 1);
+        let mut fields = Fields::read(shallow.as_bytes()).unwrap();
+        assert_eq!(fields.amount("amount", Unit::Sum).map(Money::minor), Some(500));
+        for depth in [limits::JSON_DEPTH, 30_000] {
+            assert!(mistakes(&nested(depth), |_| ()).contains("nested more than 128 levels"), "{depth}");
+        }
+        let mut fields = Fields::read(b"\xef\xbb\xbf {\"amount\":5,\"cashier\":null}").unwrap();
+        assert_eq!(fields.amount("amount", Unit::Sum).map(Money::minor), Some(500), "a byte order mark is no mistake");
+    }
+
+    #[test]
+    fn texts_and_numbers_are_ids_and_the_tills_own_spelling_is_named() {
+        let mut fields = Fields::read(br#"{"payment_id":2354512461,"qrcodel":" x "}"#).unwrap();
+        let id = fields.text(&["payment_id", "payme_id"], Need::Required, 64);
+        assert_eq!(id.as_deref(), Some("2354512461"));
+        assert_eq!(fields.text(&["qrcode", "qrcodel"], Need::Required, 64).as_deref(), Some("x"));
+
+        let told = mistakes(r#"{"payme_id":"","sign":null,"x":1.5,"y":"a\u0000b"}"#, |f| {
+            for names in [&["payment_id", "payme_id"][..], &["sign"], &["gone"], &["x"], &["y"]] {
+                assert_eq!(f.text(names, Need::Required, 64), None);
+            }
+        });
+        assert_eq!(
+            told,
+            "{\"payme_id\":[\"This field may not be blank.\"],\"sign\":[\"This field may not be null.\"],\
+             \"gone\":[\"This field is required.\"],\"x\":[\"Not a valid string.\"],\
+             \"y\":[\"Control characters are not allowed.\"]}"
+        );
+    }
+}

@@ -1,0 +1,102 @@
+//! The tills' door: HTTP in, [`Event`](crate::payment::Event)s to the driver, answers out. It only translates: decisions are the machine's,
+//! waiting is the driver's, and neither the store nor a provider is known here.
+//!
+//! ```text
+//! server   connections, time limits ─► guard   who asks, from where ─► gateway   /payment/* (seeds 000–002)
+//!                                                                    └► ops       health, the display's picture
+//! ```
+//!
+//! `docs/api.md` is this room's contract, for whoever writes a till.
+
+mod crowd;
+mod envelope;
+mod gateway;
+mod guard;
+mod json;
+mod ops;
+mod server;
+
+pub use envelope::{Row, TABLE};
+pub use server::serve;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use crate::driver::Handle;
+use crate::history::History;
+use crate::payment::money::Unit;
+use crate::payment::sale::Method;
+
+/// Finds the till that a token belongs to. Compares in constant time, and reads its tokens anew when they change.
+pub type TillOf = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// The display as it is now, PNG; `None` while nothing was drawn.
+pub type Screen = Arc<dyn Fn() -> Option<Vec<u8>> + Send + Sync>;
+
+/// What this room has to be told.
+#[derive(Clone)]
+pub struct ApiSettings {
+    /// Where the listener stands. Loopback asks nobody for a token.
+    pub listen: SocketAddr,
+    /// Addresses that may ask without a token.
+    pub allow_peers: Vec<IpAddr>,
+    /// The tills and their tokens.
+    pub till_of: TillOf,
+    /// What an amount on `/payment/click` counts.
+    pub click_unit: Unit,
+    /// What an amount on `/payment/payme` counts.
+    pub payme_unit: Unit,
+    /// What an amount on `/payment/xumo` counts.
+    pub humo_unit: Unit,
+    /// The display's picture; `None` = there is no display.
+    pub screen: Option<Screen>,
+}
+
+impl ApiSettings {
+    /// Loopback, the seeds' units (sums, sums, tiyin), no tokens, no display.
+    #[must_use]
+    pub fn on(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            allow_peers: Vec::new(),
+            till_of: Arc::new(|_| None),
+            click_unit: Unit::Sum,
+            payme_unit: Unit::Sum,
+            humo_unit: Unit::Tiyin,
+            screen: None,
+        }
+    }
+
+    fn unit(&self, method: Method) -> Unit {
+        match method {
+            Method::Humo => self.humo_unit,
+            Method::Click => self.click_unit,
+            Method::Payme => self.payme_unit,
+        }
+    }
+}
+
+impl fmt::Debug for ApiSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiSettings").field("listen", &self.listen).finish_non_exhaustive()
+    }
+}
+
+/// What every handler knows. A clone is the same room.
+#[derive(Clone)]
+struct Api(Arc<Room>);
+
+struct Room {
+    driver: Handle,
+    history: Arc<dyn History>,
+    settings: ApiSettings,
+    kept: gateway::Kept,
+}
+
+impl std::ops::Deref for Api {
+    type Target = Room;
+    fn deref(&self) -> &Room {
+        &self.0
+    }
+}

@@ -1,0 +1,133 @@
+//! Connections: how many, how long, and which one goes when there is no room. A connection that only waits never keeps a till out.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::any::Any;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::crowd::{Crowd, Seat};
+use super::envelope::{self, Refusal};
+use super::guard::{self, Peer};
+use super::{Api, ApiSettings, Room, gateway, ops};
+use crate::driver::Handle;
+use crate::history::History;
+use crate::limits;
+
+/// Serve tills on `listener` until `shutdown`; then no connection is taken, those that wait for an answer get it, and after
+/// [`limits::SHUTDOWN_MS`] the rest is dropped.
+pub async fn serve(
+    listener: TcpListener,
+    driver: Handle,
+    history: Arc<dyn History>,
+    settings: ApiSettings,
+    shutdown: impl Future<Output = ()>,
+) {
+    let router = router(driver, history, settings);
+    let crowd = Arc::new(Crowd::default());
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => {}
+            accepted = async {
+                crowd.has_room().await;
+                listener.accept().await
+            } => match accepted {
+                Ok((stream, peer)) => {
+                    // Answers are one write each: without this the last part of one may wait for an acknowledgement.
+                    let _ = stream.set_nodelay(true);
+                    let seat = crowd.enter();
+                    connections.spawn(converse(stream, peer, router.clone(), seat));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be taken");
+                    tokio::time::sleep(limits::wait(limits::HTTP_ACCEPT_RETRY_MS)).await;
+                }
+            }
+        }
+    }
+    drop(listener);
+    crowd.close();
+    let rest = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits::wait(limits::SHUTDOWN_MS), rest).await.is_err() {
+        tracing::warn!("tills were still waiting when the terminal stopped");
+    }
+}
+
+fn router(driver: Handle, history: Arc<dyn History>, settings: ApiSettings) -> Router {
+    let kept = gateway::Kept::default();
+    let api = Api(Arc::new(Room { driver, history, settings, kept }));
+    Router::new()
+        .merge(gateway::routes())
+        .merge(ops::routes())
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(api.clone(), guard::check))
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(api)
+}
+
+async fn unknown_path(request: Request) -> Refusal {
+    Refusal::because(envelope::UNKNOWN_PATH, format!("there is no {}", request.uri().path()))
+}
+
+async fn wrong_method(request: Request) -> Refusal {
+    let (method, path) = (request.method(), request.uri().path());
+    Refusal::because(envelope::METHOD_NOT_ALLOWED, format!("{path} is not served for {method}"))
+}
+
+/// A bug in a handler costs one answer. The payment is the driver's, and goes on.
+fn panicked(what: Box<dyn Any + Send>) -> Response {
+    let what = what.downcast_ref::<String>().map(String::as_str).or(what.downcast_ref::<&str>().copied());
+    tracing::error!(what = what.unwrap_or("?"), "a handler panicked");
+    Refusal::because(envelope::INTERNAL, "the terminal has a fault here").into_response()
+}
+
+/// One connection, one request after another.
+async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, seat: Seat) {
+    let seat = Arc::new(seat);
+    let inner = TowerToHyperService::new(router);
+    let place = seat.clone();
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        let busy = place.begin();
+        let served = inner.call(request);
+        async move {
+            let answer = served.await;
+            drop(busy);
+            answer
+        }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits::wait(limits::HTTP_HEADER_READ_TIMEOUT_MS))
+        .max_buf_size(limits::HEADER_MAX_BYTES);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = seat.asked_to_leave() => {
+            if !seat.is_busy() {
+                return;
+            }
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, %peer, "a connection ended early");
+    }
+}
