@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod driver;
 pub mod history;
 pub mod limits;
+pub mod outbox;
 pub mod payment;
 pub mod pinpad;
 pub mod provider;

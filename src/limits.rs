@@ -138,7 +138,7 @@ limits! {
     /// Between two looks at the queue when nothing calls: a stepped clock holds a receipt no longer.
     OUTBOX_LOOK_EVERY_MS: u64 = 30_000;
     /// Receipts looked at when none is due, to find the next due one and those dated by a clock that was set back.
-    OUTBOX_LOOK_LEN: u32 = 64;
+    OUTBOX_LOOK_LEN: usize = 64;
     /// Before what became of a delivery is reported again to a driver that had no room or no disk for it.
     OUTBOX_REPORT_EVERY_MS: u64 = 500;
     /// Failures in a row after which a provider is left alone.

@@ -1,0 +1,259 @@
+//! Delivers queued confirmations: whose turn has come, a few at a time, one for each payment, until a provider says yes or a person must look.
+//!
+//! ```text
+//!  queue (store) ─► look: due rows, a page ─► provider.confirm ─► Event::Delivered ─► commit ─► the row has moved ─► look
+//!       ▲                                                                                            │
+//!       └──────────────── woken by the driver (Effect::Deliver), by the next due time ◄──────────────┘
+//! ```
+//!
+//! The queue is the store's; here is only what is under way. What a delivery means (confirmed, parked, when again) is the machine's to decide. A
+//! row is not taken again before the driver has committed what became of it, so that a slow disk never delivers twice. The queue is never listed:
+//! each look reads as many rows as there are free places, however many wait behind them.
+
+mod breaker;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio::task::{self, JoinSet};
+use tracing::{debug, warn};
+
+use crate::clock::Clock;
+use crate::driver::Handle;
+use crate::history::{History, HistoryError, QueueFilter};
+use crate::limits;
+use crate::payment::event::{Delivery, Denial, Event};
+use crate::payment::fiscal::{Confirmation, ConfirmationState};
+use crate::payment::sale::{Method, Payment, PaymentId};
+use crate::provider::Providers;
+
+pub use breaker::{Breaker, Permit};
+
+/// Whoever writes down what became of a delivery: the driver.
+trait Report: Send + Sync {
+    /// Resolves when it is on disk.
+    fn delivered(&self, event: Event) -> Pin<Box<dyn Future<Output = Result<(), Denial>> + Send + '_>>;
+}
+
+impl Report for Handle {
+    fn delivered(&self, event: Event) -> Pin<Box<dyn Future<Output = Result<(), Denial>> + Send + '_>> {
+        Box::pin(async move { self.ask(event).await.map(drop) })
+    }
+}
+
+/// The delivery of confirmations.
+pub struct Outbox {
+    providers: Arc<Providers>,
+    history: Arc<dyn History>,
+    driver: Arc<dyn Report>,
+    clock: Clock,
+    wake: Arc<Notify>,
+    lanes: Vec<Lane>,
+    jobs: JoinSet<Alive>,
+    under_way: HashMap<task::Id, (Method, PaymentId)>,
+}
+
+/// Whether a provider gave an answer that it meant, be it a refusal.
+type Alive = bool;
+
+/// One provider's share of the work. A provider that hangs holds its own places and nobody else's.
+struct Lane {
+    method: Method,
+    places: usize,
+    breaker: Breaker,
+    /// Not worth a look before this, monotonic; 0 = at once.
+    look_at_ms: u64,
+}
+
+impl Outbox {
+    /// For the providers that are set up. `wake` is notified whenever the driver commits something to deliver ([`Effect::Deliver`]).
+    ///
+    /// [`Effect::Deliver`]: crate::payment::event::Effect::Deliver
+    #[must_use]
+    pub fn new(
+        providers: Arc<Providers>,
+        history: Arc<dyn History>,
+        driver: Handle,
+        clock: Clock,
+        wake: Arc<Notify>,
+    ) -> Self {
+        Self::reporting_to(Arc::new(driver), providers, history, clock, wake)
+    }
+
+    fn reporting_to(
+        driver: Arc<dyn Report>,
+        providers: Arc<Providers>,
+        history: Arc<dyn History>,
+        clock: Clock,
+        wake: Arc<Notify>,
+    ) -> Self {
+        let methods: Vec<Method> = providers.methods().collect();
+        let places = (limits::OUTBOX_IN_FLIGHT_MAX / methods.len().max(1)).max(1);
+        let breaker = Breaker::new(limits::BREAKER_FAILURES, limits::BREAKER_OPEN_MS);
+        let lane = |method| Lane { method, places, breaker: breaker.clone(), look_at_ms: 0 };
+        let lanes = methods.into_iter().map(lane).collect();
+        let (jobs, under_way) = (JoinSet::new(), HashMap::new());
+        Self { providers, history, driver, clock, wake, lanes, jobs, under_way }
+    }
+
+    /// Deliver for ever. May be dropped at any moment: what was under way is in the queue still, and is delivered again.
+    pub async fn run(mut self) {
+        let wake = self.wake.clone();
+        loop {
+            for index in 0..self.lanes.len() {
+                if self.clock.monotonic_ms() >= self.lanes[index].look_at_ms {
+                    self.look(index).await;
+                }
+            }
+            let now_ms = self.clock.monotonic_ms();
+            let next_ms = self.lanes.iter().map(|lane| lane.look_at_ms.saturating_sub(now_ms)).min();
+            let pause_ms = next_ms.unwrap_or(u64::MAX).min(limits::OUTBOX_LOOK_EVERY_MS);
+            tokio::select! {
+                () = wake.notified() => self.lanes.iter_mut().for_each(|lane| lane.look_at_ms = 0),
+                Some(ended) = self.jobs.join_next_with_id() => self.ended(&ended),
+                // Never zero, so that a mistake in here idles instead of spinning.
+                () = tokio::time::sleep(limits::wait(pause_ms.max(1))) => {}
+            }
+        }
+    }
+
+    /// Start what is due, as far as there are places, and find out when to look again.
+    async fn look(&mut self, index: usize) {
+        let (now_ms, wall_ms) = (self.clock.monotonic_ms(), self.clock.wall_ms());
+        let lane = &mut self.lanes[index];
+        let method = lane.method;
+        let taken: Vec<PaymentId> =
+            self.under_way.values().filter(|(of, _)| *of == method).map(|(_, payment)| *payment).collect();
+        lane.look_at_ms = now_ms.saturating_add(limits::OUTBOX_LOOK_EVERY_MS);
+        let free = match lane.breaker.permit(now_ms) {
+            Permit::Free => lane.places.saturating_sub(taken.len()),
+            Permit::Probe => usize::from(taken.is_empty()),
+            Permit::Wait { until_ms } => {
+                lane.look_at_ms = until_ms;
+                return;
+            }
+            Permit::Probing => return,
+        };
+        if free == 0 {
+            // The next end of a delivery looks again.
+            return;
+        }
+        // Those under way are due as well and may stand before the free ones.
+        let page = taken.len() + free;
+        let due = match self.page(method, wall_ms, page).await {
+            Ok(due) => due,
+            Err(e) => return self.put_off(index, &e),
+        };
+        let mut started = self.start_some(index, due, &taken, free);
+        if started < free {
+            let ahead = match self.page(method, i64::MAX, limits::OUTBOX_LOOK_LEN).await {
+                Ok(ahead) => ahead,
+                Err(e) => return self.put_off(index, &e),
+            };
+            // The machine never puts a delivery off for longer than this: a later date was set by a clock that has been set back since.
+            let latest_ms = wall_ms.saturating_add(i64::try_from(limits::OUTBOX_BACKOFF_MAX_MS).unwrap_or(i64::MAX));
+            let (astray, later): (Vec<_>, Vec<_>) = ahead
+                .into_iter()
+                .filter(|(_, confirmation)| confirmation.next_ms > wall_ms)
+                .partition(|(_, confirmation)| confirmation.next_ms > latest_ms);
+            started += self.start_some(index, astray, &taken, free - started);
+            if let Some((_, next)) = later.first() {
+                let pause_ms = u64::try_from(next.next_ms.saturating_sub(wall_ms)).unwrap_or(0);
+                let lane = &mut self.lanes[index];
+                lane.look_at_ms = lane.look_at_ms.min(now_ms.saturating_add(pause_ms));
+            }
+        }
+        debug!(%method, started, "looked at the queue");
+    }
+
+    /// Rows whose turn has come by `due_ms`, the longest overdue first. Read away from the other tasks: it waits for the disk.
+    async fn page(
+        &self,
+        method: Method,
+        due_ms: i64,
+        rows: usize,
+    ) -> Result<Vec<(Arc<Payment>, Confirmation)>, HistoryError> {
+        let history = self.history.clone();
+        let limit = u32::try_from(rows).unwrap_or(u32::MAX);
+        let filter = QueueFilter { method: Some(method), due_ms: Some(due_ms), limit };
+        let read = task::spawn_blocking(move || history.queue(&filter));
+        let payments = read.await.map_err(|e| HistoryError(e.to_string()))??;
+        let queued = |payment: Payment| {
+            let confirmation =
+                payment.confirmations.iter().rev().find(|c| c.state == ConfirmationState::Queued)?.clone();
+            Some((Arc::new(payment), confirmation))
+        };
+        Ok(payments.into_iter().filter_map(queued).collect())
+    }
+
+    fn start_some(
+        &mut self,
+        index: usize,
+        rows: Vec<(Arc<Payment>, Confirmation)>,
+        taken: &[PaymentId],
+        free: usize,
+    ) -> usize {
+        let method = self.lanes[index].method;
+        let mut started = 0;
+        for (payment, confirmation) in rows.into_iter().filter(|(payment, _)| !taken.contains(&payment.id)).take(free) {
+            self.lanes[index].breaker.begun();
+            let (id, providers, driver) = (payment.id, self.providers.clone(), self.driver.clone());
+            let job = self.jobs.spawn(deliver(providers, driver, payment, confirmation));
+            self.under_way.insert(job.id(), (method, id));
+            started += 1;
+        }
+        started
+    }
+
+    fn ended(&mut self, ended: &Result<(task::Id, Alive), task::JoinError>) {
+        let (job, alive) = match ended {
+            Ok((job, alive)) => (*job, *alive),
+            Err(e) => (e.id(), false),
+        };
+        let Some((method, _)) = self.under_way.remove(&job) else { return };
+        let now_ms = self.clock.monotonic_ms();
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.method == method) {
+            lane.breaker.ended(alive, now_ms);
+            lane.look_at_ms = 0;
+        }
+    }
+
+    /// The store cannot be read just now.
+    fn put_off(&mut self, index: usize, error: &HistoryError) {
+        let lane = &mut self.lanes[index];
+        warn!(method = %lane.method, %error, "the queue cannot be read; looking again");
+        lane.look_at_ms = self.clock.monotonic_ms().saturating_add(limits::OUTBOX_BACKOFF_MIN_MS);
+    }
+}
+
+/// One delivery, and its report until it is on disk. Until then the payment keeps its place, and is not sent again.
+async fn deliver(
+    providers: Arc<Providers>,
+    driver: Arc<dyn Report>,
+    payment: Arc<Payment>,
+    confirmation: Confirmation,
+) -> Alive {
+    let (id, number) = (payment.id, confirmation.number);
+    let outcome = providers.confirm(payment, confirmation).await;
+    let alive = !matches!(outcome, Delivery::Retry { .. });
+    let event = Event::Delivered { payment: id, number, outcome, jitter_permille: throw_dice() };
+    loop {
+        match driver.delivered(event.clone()).await {
+            Ok(()) | Err(Denial::ShuttingDown) => return alive,
+            Err(denial) => {
+                warn!(payment = %id, number, %denial, "what became of a delivery is not on disk yet; reporting it again");
+                tokio::time::sleep(limits::wait(limits::OUTBOX_REPORT_EVERY_MS)).await;
+            }
+        }
+    }
+}
+
+/// 0..=1000, from the randomness that names are made of.
+fn throw_dice() -> u16 {
+    let (_, random) = uuid::Uuid::new_v4().as_u64_pair();
+    u16::try_from((random & 0xffff_ffff) % 1001).unwrap_or(0)
+}
