@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::payment::sale::{Method, Payment, RefundState, State};
+use crate::payment::sale::{Method, Payment, RefundState};
 use crate::payment::terminal::Terminal;
 use crate::snapshot::{Devices, Presence, QueueDepth, Shift, Snapshot, StoreHealth};
 
@@ -14,7 +14,8 @@ pub(super) fn of(
     faults: u64,
     sequence: u64,
 ) -> Snapshot {
-    let mut in_doubt: Vec<Arc<Payment>> = terminal.payments.values().filter(|p| is_in_doubt(p)).cloned().collect();
+    let mut in_doubt: Vec<Arc<Payment>> =
+        terminal.payments.values().filter(|p| is_in_doubt(terminal, p)).cloned().collect();
     in_doubt.sort_by_key(|p| p.created_ms);
     let pinpad = &terminal.pinpad;
     let line = if pinpad.up {
@@ -48,7 +49,6 @@ pub(super) fn of(
     }
 }
 
-fn is_in_doubt(payment: &Payment) -> bool {
-    matches!(payment.state, State::InDoubt { .. })
-        || payment.refunds.iter().any(|r| matches!(r.state, RefundState::InDoubt { .. }))
+fn is_in_doubt(terminal: &Terminal, payment: &Payment) -> bool {
+    terminal.is_sale_doubted(payment) || payment.refunds.iter().any(|r| matches!(r.state, RefundState::InDoubt { .. }))
 }

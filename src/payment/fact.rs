@@ -243,7 +243,14 @@ pub enum Fact {
         /// To what.
         state: SettlementState,
     },
-    /// The last card operation that is known to have happened.
+    /// An operator ended the doubt of a settlement; the line that follows says to what.
+    SettlementResolved {
+        /// Which.
+        settlement: SettlementId,
+        /// Who signed, why, on what evidence.
+        resolution: Resolution,
+    },
+    /// The last card operation that is known to have happened. Without an RRN: nobody knows which was the last.
     CardMarked {
         /// Which.
         mark: CardMark,
@@ -295,6 +302,7 @@ impl Fact {
             },
             Self::SettlementOpened { .. }
             | Self::SettlementBecame { .. }
+            | Self::SettlementResolved { .. }
             | Self::CardMarked { .. }
             | Self::SalesClosed { .. }
             | Self::SalesOpened { .. } => None,
@@ -305,7 +313,9 @@ impl Fact {
     #[must_use]
     pub fn settlement(&self) -> Option<SettlementId> {
         match self {
-            Self::SettlementOpened { settlement, .. } | Self::SettlementBecame { settlement, .. } => Some(*settlement),
+            Self::SettlementOpened { settlement, .. }
+            | Self::SettlementBecame { settlement, .. }
+            | Self::SettlementResolved { settlement, .. } => Some(*settlement),
             Self::CardPresented { job }
             | Self::Printed { job, .. }
             | Self::Tagged { job, .. }
@@ -373,6 +383,10 @@ impl Terminal {
                 if *state == SettlementState::Done {
                     self.register.shift_before_began_ms = std::mem::replace(&mut self.register.shift_began_ms, at_ms);
                 }
+                Ok(())
+            }
+            Fact::SettlementResolved { settlement, .. } => {
+                self.settlement_mut(*settlement)?.updated_ms = at_ms;
                 Ok(())
             }
             Fact::CardMarked { mark } => {

@@ -120,6 +120,16 @@ impl PinpadAt {
             Self::Job { run, .. } | Self::Recovering { run, .. } | Self::Asking { run, .. } => *run,
         }
     }
+
+    /// The payment that the run is about.
+    #[must_use]
+    pub fn payment(&self) -> Option<PaymentId> {
+        let (Self::Job { job, .. } | Self::Recovering { job, .. } | Self::Asking { job, .. }) = self;
+        match job {
+            Job::Sale { payment } | Job::Refund { payment, .. } => Some(*payment),
+            Job::Settlement { .. } => None,
+        }
+    }
 }
 
 /// When to ask the PinPad about a doubt.
@@ -165,8 +175,9 @@ impl Terminal {
         self.payments.entry(payment.id).or_insert_with(|| Arc::new(payment));
     }
 
-    /// Drop the payments that need no attention.
+    /// Drop the payments that need no attention. The one that the PinPad still speaks of stays, even if an operator has ended it meanwhile.
     pub fn forget_finished(&mut self) {
-        self.payments.retain(|_, p| !p.may_leave_memory());
+        let spoken_of = self.pinpad.at.as_ref().and_then(PinpadAt::payment);
+        self.payments.retain(|id, p| !p.may_leave_memory() || spoken_of == Some(*id));
     }
 }

@@ -1,16 +1,32 @@
 //! Money moved, or it did not: answers of providers, and the one way to each end.
 
 use super::{Rejection, Step};
-use crate::payment::event::{Effect, Outcome};
+use crate::payment::event::{Denial, Effect, Outcome};
 use crate::payment::fact::Fact;
 use crate::payment::fiscal::{ConfirmationState, Fiscal};
 use crate::payment::sale::{Approval, Decline, DeclineKind, Doubt, Method, PaymentId, State};
 
 impl Step {
     pub(super) fn provider_answered(&mut self, payment: PaymentId, outcome: &Outcome) -> Result<(), Rejection> {
+        let known = self.known(payment)?;
+        if known.method == Method::Humo {
+            return Err(Denial::WrongMethod { payment, method: known.method }.into());
+        }
+        if matches!(known.state, State::Created | State::AwaitingPayer) {
+            // Nobody was asked. A "no" to nothing says nothing; a "yes" to nothing is for a person to look into.
+            return match outcome {
+                Outcome::Approved(_) => {
+                    let text = "an approval came for a sale that was never sent".to_owned();
+                    self.doubt(payment, Doubt::Answer { text })
+                }
+                _ => Ok(()),
+            };
+        }
         match outcome {
             Outcome::Approved(approval) => self.approve(payment, approval.clone()),
             Outcome::Refused(decline) => self.decline(payment, decline.clone()),
+            // Something was sent, or there would be no doubt: only an answer, or an operator, ends it.
+            Outcome::NotSent { .. } if known.state != State::BankProcessing => Ok(()),
             Outcome::NotSent { text } => {
                 self.decline(payment, Decline { why: DeclineKind::NotSent, code: None, message: Some(text.clone()) })
             }

@@ -1,17 +1,19 @@
 //! Ends of doubts: restarts, questions to the PinPad, operators. Evidence matches terminal, receipt number, RRN and amount, never clocks.
 
-use super::pinpad::{card_approval, refund, sale, settlement};
+use super::pinpad::{card_approval, refund, rrn, sale, settlement};
 use super::{Rejection, Step};
 use crate::payment::card::{
-    CardMark, Job, Question, ResultClass, Run, RunId, RunOver, SettlementId, SettlementState, Slip,
+    CardMark, Job, Question, ResultClass, Run, RunId, RunOver, Settlement, SettlementId, SettlementState, Slip,
 };
 use crate::payment::event::{Denial, Effect, RunEnd, Verdict};
 use crate::payment::fact::Fact;
+use crate::payment::money::Money;
 use crate::payment::sale::{
     Approval, CancelledBy, Decline, DeclineKind, Doubt, Method, Payment, PaymentId, Refund, RefundId, RefundState,
     Resolution, State,
 };
 use crate::payment::terminal::PinpadAt;
+use crate::payment::terminal::Terminal;
 
 impl Step {
     /// The daemon begins: whatever the last life left in progress is in doubt, unless nothing can have been sent.
@@ -74,7 +76,7 @@ impl Step {
         }
         match job {
             Job::Sale { payment } => self.sale_evidence(payment, question, heard),
-            Job::Refund { payment, refund } => self.refund_evidence(payment, refund, heard),
+            Job::Refund { payment, refund } => self.refund_evidence(payment, refund, question, heard),
             Job::Settlement { settlement } => self.settlement_evidence(settlement, heard),
         }
     }
@@ -86,7 +88,7 @@ impl Step {
             Question::LastTransaction => vec![&heard.slip],
             _ => heard.entries.iter().collect(),
         };
-        let mut ours = listed.iter().filter(|slip| self.is_new_sale(&payment, run, slip));
+        let mut ours = listed.iter().filter(|slip| self.is_new_sale(&payment, run, question, slip));
         if let (Some(slip), None) = (ours.next(), ours.next()) {
             let found = Run { slip: (*slip).clone(), ..run.clone() };
             self.record(Fact::RunOver { job: sale(id), over: RunOver::Asked })?;
@@ -102,32 +104,36 @@ impl Step {
         Ok(())
     }
 
-    /// An approved sale of our amount, on our terminal, that no payment here has claimed and that is not the one before ours.
-    fn is_new_sale(&self, payment: &Payment, run: &Run, slip: &Slip) -> bool {
-        let Some(rrn) = &slip.rrn else { return false };
-        let amount = slip.amount_minor.and_then(|minor| i64::try_from(minor).ok());
-        let before = run.before.as_ref();
-        let same_terminal = match (before.and_then(|b| b.terminal_id.as_ref()), &slip.terminal_id) {
-            (Some(known), Some(printed)) => known == printed,
-            _ => true,
-        };
-        slip.approved == Some(true)
-            && !slip.cancelled
+    /// An approved sale of our amount, on our terminal, that no payment here has claimed and that is younger than the one before ours.
+    fn is_new_sale(&self, payment: &Payment, run: &Run, question: Question, slip: &Slip) -> bool {
+        let Some(printed) = &slip.rrn else { return false };
+        let fits = slip.approved == Some(true)
+            && !gives_back(slip)
             && slip.conflict.is_none()
-            && amount == Some(payment.amount.minor())
-            && same_terminal
-            && before.is_none_or(|b| b.rrn.as_ref() != Some(rrn) && !same_receipt(b, slip))
-            && self.t.with_upstream(Method::Humo, rrn).next().is_none()
+            && is_amount(slip, payment.amount)
+            && self.t.with_upstream(Method::Humo, printed).next().is_none();
+        // What the run itself said before it broke off is better than any comparison.
+        fits && match (rrn(run), known(&run.before)) {
+            (Some(own), _) => own == *printed,
+            (None, Some(before)) => is_younger(before, question, slip),
+            // Nobody knows what the PinPad did before: an older sale of the same amount would look like ours.
+            (None, None) => false,
+        }
     }
 
     /// The PinPad's last transaction is still the one before ours, or its whole report lists that one and nothing unclaimed after it.
     fn proves_absent(&self, run: &Run, question: Question, heard: &Run, listed: &[&Slip]) -> bool {
-        let Some(before) = &run.before else {
+        let class = heard.result.as_ref().map(|r| r.class);
+        if run.before.is_none() {
             // The first card operation ever: the PinPad must say that it knows of none.
-            return heard.result.as_ref().is_some_and(|r| r.class == ResultClass::NotFound)
-                && listed.iter().all(|slip| slip.rrn.is_none());
-        };
-        let is_before = |slip: &Slip| slip.rrn.is_some() && slip.rrn == before.rrn && slip.conflict.is_none();
+            return class == Some(ResultClass::NotFound) && listed.iter().all(|slip| slip.rrn.is_none());
+        }
+        let Some(before) = known(&run.before) else { return false };
+        // A report that was broken off may not have come to ours.
+        if class != Some(ResultClass::Approved) || rrn(run).is_some() {
+            return false;
+        }
+        let is_before = |slip: &Slip| slip.rrn == before.rrn && slip.conflict.is_none();
         match question {
             Question::LastTransaction => is_before(&heard.slip),
             Question::DetailedReport | Question::ShortReport => {
@@ -141,24 +147,43 @@ impl Step {
         }
     }
 
-    fn refund_evidence(&mut self, id: PaymentId, refund_id: RefundId, heard: &Run) -> Result<(), Rejection> {
+    /// Only the last transaction speaks of a refund: a report lists it among others that look alike.
+    fn refund_evidence(
+        &mut self,
+        id: PaymentId,
+        refund_id: RefundId,
+        question: Question,
+        heard: &Run,
+    ) -> Result<(), Rejection> {
         let payment = self.known(id)?;
         let Some((r, run)) = payment.refund(refund_id).and_then(|r| r.run.as_ref().map(|run| (r, run))) else {
             return Ok(());
         };
         let slip = &heard.slip;
-        let amount = slip.amount_minor.and_then(|minor| i64::try_from(minor).ok());
-        let before = run.before.as_ref();
-        let is_before =
-            !slip.cancelled && slip.rrn.is_some() && before.is_some_and(|b| b.rrn == slip.rrn && same_receipt(b, slip));
-        if is_before {
+        let listed = heard.result.as_ref().is_some_and(|r| r.class == ResultClass::Approved);
+        if question != Question::LastTransaction || slip.conflict.is_some() || slip.rrn.is_none() || !listed {
+            return Ok(());
+        }
+        let before = known(&run.before);
+        // A void may carry the sale's own numbers.
+        let before_is_the_sale =
+            before.is_some_and(|b| b.rrn == sale_mark(&payment).rrn && !is_other_receipt(b, &payment));
+        let is_before = before.is_some_and(|b| b.rrn == slip.rrn && same_receipt(b, slip));
+        if is_before && !(gives_back(slip) && before_is_the_sale) {
             self.record(Fact::RunOver { job: refund(id, refund_id), over: RunOver::Asked })?;
             let message = Some("the PinPad's last transaction is still the one before it".to_owned());
             let decline = Decline { why: DeclineKind::Absent, code: None, message };
             return self.refund_became(id, refund_id, RefundState::Refused(decline));
         }
-        let gives_back = slip.cancelled || slip.operation.as_deref().is_some_and(is_give_back);
-        if gives_back && slip.approved == Some(true) && amount == Some(r.amount.minor()) {
+        let of_this_sale = slip.rrn == sale_mark(&payment).rrn && (before_is_the_sale || payment.refunds.len() == 1);
+        let others = |rrn: &String| self.t.with_upstream(Method::Humo, rrn).any(|p| p.id != id);
+        let ours = match (rrn(run), before) {
+            (Some(own), _) => slip.rrn == Some(own),
+            (None, Some(b)) if b.rrn != slip.rrn => of_this_sale || is_younger(b, question, slip),
+            (None, _) => of_this_sale,
+        };
+        let claimed = slip.rrn.as_ref().is_some_and(others);
+        if gives_back(slip) && slip.approved == Some(true) && is_amount(slip, r.amount) && ours && !claimed {
             self.record(Fact::RunOver { job: refund(id, refund_id), over: RunOver::Asked })?;
             self.mark_card(&Run { slip: slip.clone(), ..run.clone() })?;
             return self.refund_done(&payment, r);
@@ -168,8 +193,8 @@ impl Step {
 
     fn settlement_evidence(&mut self, id: SettlementId, heard: &Run) -> Result<(), Rejection> {
         let Some(s) = self.t.settlement.clone().filter(|s| s.id == id) else { return Ok(()) };
-        let number = |shift: &Option<String>| shift.as_ref().and_then(|n| n.parse::<u64>().ok());
-        let (Some(closing), Some(now)) = (number(&s.shift), number(&heard.slip.shift)) else { return Ok(()) };
+        let closing = number(&s.run.slip.shift).or_else(|| number(&s.shift));
+        let (Some(closing), Some(now)) = (closing, number(&heard.slip.shift)) else { return Ok(()) };
         let state = if now > closing {
             SettlementState::Done
         } else {
@@ -190,12 +215,11 @@ impl Step {
         evidence: Option<&str>,
     ) -> Result<(), Rejection> {
         if let Some(s) = self.t.settlement.clone().filter(|s| s.id.0 == id.0) {
-            return self.resolve_settlement(s.id, verdict, name, reason);
+            return self.resolve_settlement(&s, verdict, name, reason, evidence);
         }
         let payment = self.known(id)?;
-        let resolution =
-            Resolution { name: name.to_owned(), reason: reason.to_owned(), evidence: evidence.map(str::to_owned) };
-        if matches!(payment.state, State::InDoubt { .. }) {
+        let resolution = signature(name, reason, evidence);
+        if self.t.is_sale_doubted(&payment) {
             if let Some(found) = evidence.filter(|_| verdict == Verdict::Paid) {
                 self.unclaimed(&payment, found)?;
             }
@@ -204,6 +228,9 @@ impl Step {
                 self.record(Fact::RunOver { job: sale(id), over: RunOver::Operator })?;
             }
             self.resolve_sale(id, verdict, name, reason, evidence)?;
+            if payment.run.is_some() {
+                self.forget_mark()?;
+            }
         } else {
             let doubted = |r: &&Refund| matches!(r.state, RefundState::InDoubt { .. });
             let Some(r) = payment.refunds.iter().find(doubted) else {
@@ -212,6 +239,7 @@ impl Step {
             };
             self.record(Fact::Resolved { payment: id, resolution })?;
             self.record(Fact::RunOver { job: refund(id, r.id), over: RunOver::Operator })?;
+            self.forget_mark()?;
             match verdict {
                 Verdict::Paid => self.refund_done(&payment, r)?,
                 Verdict::Absent => self.refund_became(id, r.id, RefundState::Refused(signed(name, reason)))?,
@@ -245,23 +273,90 @@ impl Step {
 
     fn resolve_settlement(
         &mut self,
-        id: SettlementId,
+        s: &Settlement,
         verdict: Verdict,
         name: &str,
         reason: &str,
+        evidence: Option<&str>,
     ) -> Result<(), Rejection> {
+        if !matches!(s.state, SettlementState::InDoubt { .. }) {
+            let hint = "only what is in doubt can be resolved";
+            return Err(Denial::WrongState { payment: PaymentId(s.id.0), state: s.state.name(), hint }.into());
+        }
         let state = match verdict {
             Verdict::Paid => SettlementState::Done,
             Verdict::Absent => {
                 SettlementState::Refused { code: None, message: Some(format!("resolved by {name}: {reason}")) }
             }
         };
-        self.record(Fact::RunOver { job: settlement(id), over: RunOver::Operator })?;
-        self.settlement_became(id, state)?;
-        self.done.about = Some(crate::payment::event::Subject::Settlement(id));
+        self.record(Fact::SettlementResolved { settlement: s.id, resolution: signature(name, reason, evidence) })?;
+        self.record(Fact::RunOver { job: settlement(s.id), over: RunOver::Operator })?;
+        self.settlement_became(s.id, state)?;
+        self.done.about = Some(crate::payment::event::Subject::Settlement(s.id));
         self.plan_question(0);
         Ok(())
     }
+
+    /// An operator's word is no mark of the PinPad's: until the next card operation nobody knows which one was its last, and a doubt
+    /// in between is for a person again.
+    fn forget_mark(&mut self) -> Result<(), Rejection> {
+        Ok(self.record(Fact::CardMarked { mark: CardMark::default() })?)
+    }
+}
+
+impl Terminal {
+    /// A sale whose money may have moved unseen: in doubt, or called off while the PinPad had it and never heard of again.
+    #[must_use]
+    pub fn is_sale_doubted(&self, payment: &Payment) -> bool {
+        let at_work = |run: &Run| matches!(&self.pinpad.at, Some(PinpadAt::Job { run: at, .. }) if *at == run.id);
+        let hanging = || payment.run.as_ref().is_some_and(|run| !run.is_over() && !at_work(run));
+        matches!(payment.state, State::InDoubt { .. }) || payment.state.is_final() && hanging()
+    }
+}
+
+fn signature(name: &str, reason: &str, evidence: Option<&str>) -> Resolution {
+    Resolution { name: name.to_owned(), reason: reason.to_owned(), evidence: evidence.map(str::to_owned) }
+}
+
+/// The last card operation before a run, where it can be recognised.
+fn known(before: &Option<CardMark>) -> Option<&CardMark> {
+    before.as_ref().filter(|mark| mark.rrn.is_some())
+}
+
+/// What the sale's own slip was marked with.
+fn sale_mark(payment: &Payment) -> CardMark {
+    let mark = payment.run.as_ref().map(|run| run.slip.mark()).unwrap_or_default();
+    CardMark { rrn: payment.approval.as_ref().and_then(|a| a.payment_id.clone()), ..mark }
+}
+
+fn is_other_receipt(mark: &CardMark, payment: &Payment) -> bool {
+    let own = sale_mark(payment).receipt_number;
+    mark.receipt_number.is_some() && own.is_some() && mark.receipt_number != own
+}
+
+fn is_amount(slip: &Slip, amount: Money) -> bool {
+    slip.amount_minor.and_then(|minor| i64::try_from(minor).ok()) == Some(amount.minor())
+}
+
+fn number(text: &Option<String>) -> Option<u64> {
+    text.as_ref().and_then(|n| n.trim().parse().ok())
+}
+
+/// Whether this slip is of a later operation on the same terminal. The last transaction is, unless its numbers say the opposite; an entry
+/// of a report has to prove it by shift and receipt number.
+fn is_younger(before: &CardMark, question: Question, slip: &Slip) -> bool {
+    let terminals = before.terminal_id.as_ref().zip(slip.terminal_id.as_ref());
+    let elsewhere = terminals.is_some_and(|(known, printed)| known != printed);
+    if elsewhere || before.rrn == slip.rrn || same_receipt(before, slip) {
+        return false;
+    }
+    let receipts = || number(&before.receipt_number).zip(number(&slip.receipt_number)).map(|(then, now)| now > then);
+    let younger = match (number(&before.shift), number(&slip.shift)) {
+        (Some(then), Some(now)) if then != now => Some(now > then),
+        (None, Some(_)) | (Some(_), None) => None,
+        _ => receipts(),
+    };
+    younger.unwrap_or(question == Question::LastTransaction)
 }
 
 /// An operator's word that nothing happened.
@@ -274,10 +369,13 @@ fn same_receipt(before: &CardMark, slip: &Slip) -> bool {
     before.receipt_number.is_some() && before.receipt_number == slip.receipt_number && before.shift == slip.shift
 }
 
-/// A slip's operation line that speaks of money going back.
-fn is_give_back(operation: &str) -> bool {
-    let operation = operation.to_lowercase();
-    ["возврат", "отмена", "void", "refund", "reversal"].iter().any(|word| operation.contains(word))
+/// A slip of money that went back.
+fn gives_back(slip: &Slip) -> bool {
+    let speaks_of_it = |operation: &String| {
+        let operation = operation.to_lowercase();
+        ["возврат", "отмена", "void", "refund", "reversal"].iter().any(|word| operation.contains(word))
+    };
+    slip.cancelled || slip.operation.as_ref().is_some_and(speaks_of_it)
 }
 
 impl Question {

@@ -52,7 +52,10 @@ impl Step {
     pub(super) fn pinpad_up(&mut self) -> Result<(), Rejection> {
         self.t.pinpad.up = true;
         self.t.pinpad.down_why = None;
-        self.t.pinpad.at = None;
+        // A mute PinPad that speaks again in the middle of a run: the run goes on.
+        if self.t.pinpad.at.is_some() {
+            return Ok(());
+        }
         let interrupted =
             self.t.open_jobs().find_map(|(job, run)| run.filter(|r| !r.is_over()).map(|r| (job, r.clone())));
         if let Some((job, run)) = interrupted {
@@ -65,9 +68,24 @@ impl Step {
     }
 
     pub(super) fn pinpad_said(&mut self, run: RunId, sequence: u32, said: &Said) -> Result<(), Rejection> {
+        let interrupted = self.t.interrupted_job(run);
         match &mut self.t.pinpad.at {
-            Some(PinpadAt::Job { run: at, job } | PinpadAt::Recovering { run: at, job }) if *at == run => {
-                let job = *job;
+            Some(PinpadAt::Asking { run: at, heard, .. }) if *at == run => match said {
+                Said::CardPresented => {}
+                Said::Print { slip, entries, .. } => {
+                    heard.slip = (**slip).clone();
+                    heard.entries.clone_from(entries);
+                }
+                Said::Tags(tags) => heard.tags.extend(tags.iter().cloned()),
+                Said::Result(result) => heard.result = Some(result.clone()),
+            },
+            // Whatever the PinPad is thought to be at: what it says of an open run is evidence.
+            _ => {
+                // Of a run that nobody knows any more: let the PinPad go on.
+                let Some(job) = interrupted else {
+                    self.effect(Effect::PinpadRelease { run, sequence });
+                    return Ok(());
+                };
                 let fact = match said {
                     Said::CardPresented => Fact::CardPresented { job },
                     Said::Print { masked, printed, slip, .. } => {
@@ -78,17 +96,6 @@ impl Step {
                 };
                 self.record(fact)?;
             }
-            Some(PinpadAt::Asking { run: at, heard, .. }) if *at == run => match said {
-                Said::CardPresented => {}
-                Said::Print { slip, entries, .. } => {
-                    heard.slip = (**slip).clone();
-                    heard.entries.clone_from(entries);
-                }
-                Said::Tags(tags) => heard.tags.extend(tags.iter().cloned()),
-                Said::Result(result) => heard.result = Some(result.clone()),
-            },
-            // Of a run that nobody knows any more: let the PinPad go on.
-            _ => {}
         }
         self.effect(Effect::PinpadRelease { run, sequence });
         Ok(())
@@ -141,6 +148,10 @@ impl Step {
         }
         match proof {
             Proof::Done => {
+                if payment.state == State::AwaitingPayer {
+                    // It was approved, so a card was there.
+                    self.record(Fact::CardPresented { job: sale(id) })?;
+                }
                 self.mark_card(run)?;
                 self.approve(id, card_approval(run, None))
             }
@@ -186,7 +197,10 @@ impl Step {
         state: RefundState,
     ) -> Result<(), Rejection> {
         let known = self.known(id)?;
-        if known.refund(refund).is_some_and(|r| r.state.is_final() || r.state == state) {
+        let Some(now) = known.refund(refund).map(|r| &r.state) else { return Ok(()) };
+        // What the PinPad proves stands above what an operator believed.
+        let corrected = matches!(now, RefundState::Refused(_)) && state == RefundState::Done;
+        if *now == state || now.is_final() && !corrected {
             return Ok(());
         }
         self.record(Fact::RefundBecame { payment: id, refund, state })?;
@@ -258,6 +272,10 @@ fn proof(run: &Run, end: &RunEnd, asked: Asked) -> Proof {
         _ => false,
     };
     let says_approved = run.slip.approved;
+    if done && matches!(asked, Asked::Sale(_)) && run.slip.cancelled {
+        let text = "the sale was approved, and its slip says that it was cancelled".to_owned();
+        return Proof::Unknown(Doubt::Contradiction { text });
+    }
     if done && says_approved == Some(false) || !done && says_approved == Some(true) {
         let text = format!("the result code is {} and the slip says the opposite", result.code);
         return Proof::Unknown(Doubt::Contradiction { text });
@@ -332,6 +350,16 @@ impl Terminal {
         let mut jobs: Vec<_> = sales.chain(closing).collect();
         jobs.sort_by_key(|(created_ms, ..)| *created_ms);
         jobs.into_iter().map(|(_, job, run)| (job, run))
+    }
+
+    /// What this run is for, if its end is not known.
+    fn interrupted_job(&self, run: RunId) -> Option<Job> {
+        if let Some(PinpadAt::Job { run: at, job } | PinpadAt::Recovering { run: at, job }) = &self.pinpad.at
+            && *at == run
+        {
+            return Some(*job);
+        }
+        self.open_jobs().find(|(_, open)| open.is_some_and(|open| open.id == run)).map(|(job, _)| job)
     }
 
     /// Whether a card operation may have moved money that nobody knows of.

@@ -35,7 +35,8 @@ impl Step {
             }
         };
         if let Some(first) = payment.confirmation() {
-            if first.receipt == confirm.receipt {
+            // One that was withdrawn with its sale goes again once the money has come after all.
+            if first.receipt == confirm.receipt && first.state != ConfirmationState::Withdrawn {
                 self.done.about = Some(Subject::Confirmation(payment.id, first.number));
                 return Ok(());
             }
@@ -70,8 +71,14 @@ impl Step {
         jitter_permille: u16,
     ) -> Result<(), Rejection> {
         let payment = self.known(id)?;
-        let waiting = payment.confirmations.iter().find(|c| c.number == number);
-        let Some(c) = waiting.filter(|c| c.state == ConfirmationState::Queued) else { return Ok(()) };
+        let Some(c) = payment.confirmations.iter().find(|c| c.number == number) else { return Ok(()) };
+        // An attempt that was under way while a person parked or replaced the receipt: that the provider has it stays true.
+        let arrived = matches!(outcome, Delivery::Confirmed { .. })
+            && matches!(payment.state, State::Paid | State::Refunded)
+            && matches!(c.state, ConfirmationState::Parked | ConfirmationState::Withdrawn);
+        if c.state != ConfirmationState::Queued && !arrived {
+            return Ok(());
+        }
         match outcome {
             Delivery::Confirmed { answer } => {
                 self.record(Fact::ReceiptConfirmed { payment: id, number, answer: answer.clone() })?;

@@ -90,11 +90,16 @@ impl Step {
         let last = self.t.payments.get(&self.t.register.last_sale?)?;
         let unheard =
             !last.answered && self.now.wall_ms.saturating_sub(last.updated_ms) <= self.t.policy.join_unanswered_ms;
-        let joins = !last.state.is_final() || unheard;
+        // Whoever hung up on a sale, or called it off, and asks again wants a new one.
+        let called_off = matches!(last.state, State::Cancelled { .. });
+        let joins = !last.state.is_final() || unheard && !called_off;
         (joins && last.token.is_none() && last.amount == sell.amount).then_some(last.id)
     }
 
     pub(super) fn scanned(&mut self, text: &str) -> Result<(), Rejection> {
+        if text.trim().is_empty() {
+            return Ok(());
+        }
         let kind = self.t.policy.codes.classify(text);
         let payable = matches!(kind, CodeKind::ClickPass | CodeKind::PaymeGo | CodeKind::Unknown);
         let Some(waiting) = self.t.awaiting_scan().cloned() else {
@@ -235,8 +240,19 @@ impl Step {
     }
 
     pub(super) fn settle(&mut self, id: SettlementId, run: RunId, token: Option<&Token>) -> Result<(), Rejection> {
+        if let Some(token) = token {
+            // Nobody's settlement: a sale or a refund has this key.
+            self.t.refund_with_token(token)?;
+            if let Some(sale) = self.t.with_token(token)? {
+                return Err(Denial::TokenReused { of: sale.id }.into());
+            }
+        }
         if let Some(last) = &self.t.settlement {
-            let repeated = token.is_some() && last.token.as_ref() == token;
+            let first = last.token.as_ref().zip(token).filter(|(first, again)| first.key == again.key);
+            if first.is_some_and(|(first, again)| first.digest != again.digest) {
+                return Err(Denial::TokenReused { of: PaymentId(last.id.0) }.into());
+            }
+            let repeated = first.is_some();
             if repeated || last.state == SettlementState::Processing {
                 self.done.about = Some(Subject::Settlement(last.id));
                 return Ok(());
