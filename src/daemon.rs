@@ -11,3 +11,137 @@
 //! at all (in use, of a later version, of another program) ends the start, because without it no promise can be kept.
 
 pub mod assemble;
+mod outside;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, oneshot, watch};
+use tracing::{info, warn};
+
+use crate::api;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::driver::{Driver, Handle, LedgerError};
+use crate::limits;
+use crate::service;
+use crate::store::{Store, StoreError, StoreOptions};
+use outside::Outside;
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be used; the message says what to do.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is open cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; is another program using it?")]
+    Listen {
+        /// What was asked for.
+        address: String,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// The driver ended by itself: a bug. A restart asks about whatever was open.
+    #[error("the driver ended by itself; whatever was open is asked about at the next start")]
+    DriverEnded,
+    /// The system gave no thread.
+    #[error("no thread for the driver: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Run the terminal until it is asked to stop (SIGTERM, SIGINT).
+///
+/// # Errors
+/// It could not start.
+pub async fn run(settings: Settings) -> Result<(), StartError> {
+    let clock = Clock::system();
+    let store = Store::open(&settings.store.dir, &StoreOptions::at(clock.wall_ms()))?;
+    let archive = Arc::new(store.archive()?);
+    let (driver, handle) = Driver::new(store, assemble::policy(&settings), clock.clone())?;
+
+    let providers = Arc::new(assemble::providers(&settings));
+    let deliver = Arc::new(Notify::new());
+    let pinpad = assemble::pinpad_port(&settings).map(|port| crate::pinpad::spawn(port, clock.clone(), handle.clone()));
+    let outside = Outside::new(providers.clone(), pinpad, deliver.clone(), handle.clone());
+    let (stop, stopped) = watch::channel(false);
+    let (thread, ended) = spawn_driver(driver, outside, stopped.clone())?;
+    if let Some(line) = &settings.board.scanner {
+        crate::scanner::spawn(PathBuf::from(&line.port), line.baud, clock.clone(), handle.clone());
+    }
+
+    let listener = listen(settings.api.listen).await?;
+    let tills = api::serve(listener, handle.clone(), archive.clone(), assemble::api(&settings), until(stopped));
+    let tills = tokio::spawn(tills);
+    let pictures = handle.clone();
+    tokio::spawn(service::feed_watchdog(move || pictures.snapshot().sequence));
+    service::ready("ready");
+    info!(listen = %settings.api.listen, "ready");
+
+    tokio::select! {
+        () = asked_to_stop() => {}
+        _ = ended => return Err(StartError::DriverEnded),
+    }
+    service::stopping();
+    finish(&handle).await;
+    let _ = stop.send(true);
+    // Tills that wait hear the end of the driver; the server has a limit of its own.
+    let _ = tills.await;
+    thread.join().map_err(|_| StartError::DriverEnded)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let failed = |source| StartError::Listen { address: address.to_string(), source };
+    TcpListener::bind(address).await.map_err(failed)
+}
+
+/// Resolves when `stop` is set.
+async fn until(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// The driver has a thread of its own: it waits for the disk, and nobody else has to.
+/// The second value resolves when the thread ends, however it does.
+fn spawn_driver(
+    driver: Driver<Store>,
+    outside: Outside,
+    stop: watch::Receiver<bool>,
+) -> Result<(JoinHandle<()>, oneshot::Receiver<()>), StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(StartError::Thread)?;
+    let (alive, ended) = oneshot::channel::<()>();
+    let work = move || {
+        let _alive = alive;
+        runtime.block_on(driver.run(move |effect| outside.release(effect), stop));
+    };
+    let thread = std::thread::Builder::new().name("driver".to_owned()).spawn(work).map_err(StartError::Thread)?;
+    Ok((thread, ended))
+}
+
+/// Until SIGTERM or SIGINT.
+async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        warn!("SIGTERM cannot be heard; only SIGKILL ends this process");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+/// Give what is with a bank the time to be answered and written down. What is not is in doubt at the next start, and asked about.
+async fn finish(handle: &Handle) {
+    let idle = async {
+        let mut pictures = handle.pictures();
+        while pictures.borrow_and_update().open > 0 && pictures.changed().await.is_ok() {}
+    };
+    if tokio::time::timeout(limits::wait(limits::SHUTDOWN_MS), idle).await.is_err() {
+        warn!("stopped while a payment was open; it is asked about at the next start");
+    }
+}

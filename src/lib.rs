@@ -18,6 +18,7 @@ pub mod outbox;
 pub mod payment;
 pub mod pinpad;
 pub mod provider;
+pub mod scanner;
 pub mod service;
 pub mod snapshot;
 pub mod store;

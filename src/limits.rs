@@ -114,6 +114,13 @@ limits! {
     /// Moved for one dialogue between the PinPad and its bank, both ways together.
     PINPAD_NET_MAX_BYTES: usize = 1_048_576;
 
+    /// Scans that wait for the driver; a scanner sends a few a second at most.
+    SCANNER_SIGNALS_LEN: usize = 16;
+    /// Silence that ends a scan of a scanner which sends no line end.
+    SCAN_LINE_MS: u64 = 300;
+    /// Between two attempts to open a scanner that is gone.
+    SCANNER_REOPEN_EVERY_MS: u64 = 1_000;
+
     /// For a connection to a provider, TLS included; nothing was sent before its end. Default of `connect_timeout_ms`.
     PROVIDER_CONNECT_TIMEOUT_MS: u64 = 5_000;
     /// For a provider's whole answer; past it the payment is in doubt. Default of `timeout_ms`.

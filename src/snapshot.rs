@@ -13,6 +13,8 @@ pub struct Snapshot {
     pub sequence: u64,
     /// The payment at the counter: the open one that holds scanner, PinPad and display.
     pub counter: Option<Arc<Payment>>,
+    /// Payments in progress, at the counter and beside it.
+    pub open: usize,
     /// The payment that ended last, to be shown for a while.
     pub last: Option<Arc<Payment>>,
     /// Every payment (and refund, within its payment) that is in doubt, oldest first.

@@ -10,6 +10,9 @@ use crate::document::{Document, Key, Problem, Problems, Section, Value};
 /// A chain of `inherits` longer than this is a mistake.
 const INHERITANCE_DEPTH_MAX: usize = 4;
 
+/// Of a scanner on RS-232 that nobody configured; USB-CDC does not mind.
+const SCANNER_BAUD: u32 = 9_600;
+
 /// One box, with everything it inherits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Board {
@@ -19,6 +22,8 @@ pub struct Board {
     pub tier: Tier,
     /// The serial line to the PinPad; `None`: the box has none.
     pub pinpad: Option<PinPadLine>,
+    /// The scanner in serial mode; `None`: the box has none.
+    pub scanner: Option<ScannerLine>,
     /// What draws the picture.
     pub display: Display,
 }
@@ -50,6 +55,15 @@ pub struct PinPadLine {
     /// A stable name: one that udev keeps over unplugging and restarts.
     pub port: String,
     /// Bits a second; always 8 data bits, no parity, one stop bit.
+    pub baud: u32,
+}
+
+/// Where a scanner in serial mode (USB-CDC, RS-232) is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScannerLine {
+    /// A stable name: one that udev keeps over unplugging and restarts.
+    pub port: String,
+    /// Bits a second, 8N1; without meaning for USB-CDC.
     pub baud: u32,
 }
 
@@ -124,6 +138,8 @@ struct Written {
     pinpad_fitted: Option<bool>,
     port: Option<String>,
     baud: Option<u32>,
+    scanner_port: Option<String>,
+    scanner_baud: Option<u32>,
     kind: Option<DisplayKind>,
     width: Option<u32>,
     height: Option<u32>,
@@ -148,6 +164,7 @@ impl Written {
             ..Self::default()
         };
         written.read_pinpad(root.table("pinpad"));
+        written.read_scanner(root.table("scanner"));
         written.read_display(root.table("display"));
         root.end();
         written
@@ -155,14 +172,15 @@ impl Written {
 
     fn read_pinpad(&mut self, pinpad: Section<'_>) {
         self.pinpad_fitted = pinpad.choice("fitted", &[("yes", true), ("no", false)]).map(|fitted| fitted.value);
-        self.port = pinpad.text("port").map(|port| {
-            if !port.value.starts_with("/dev/") {
-                pinpad.refuse(port.line, "port is not a device; write port = \"/dev/tolov/pinpad\"");
-            }
-            port.value
-        });
+        self.port = device(&pinpad, "/dev/tolov/pinpad");
         self.baud = pinpad.integer("baud", 1_200..=921_600).and_then(|baud| u32::try_from(baud.value).ok());
         pinpad.end();
+    }
+
+    fn read_scanner(&mut self, scanner: Section<'_>) {
+        self.scanner_port = device(&scanner, "/dev/tolov/scanner");
+        self.scanner_baud = scanner.integer("baud", 1_200..=921_600).and_then(|baud| u32::try_from(baud.value).ok());
+        scanner.end();
     }
 
     fn read_display(&mut self, display: Section<'_>) {
@@ -182,6 +200,8 @@ impl Written {
             pinpad_fitted: self.pinpad_fitted.or(base.pinpad_fitted),
             port: self.port.or(base.port),
             baud: self.baud.or(base.baud),
+            scanner_port: self.scanner_port.or(base.scanner_port),
+            scanner_baud: self.scanner_baud.or(base.scanner_baud),
             kind: self.kind.or(base.kind),
             width: self.width.or(base.width),
             height: self.height.or(base.height),
@@ -197,6 +217,11 @@ impl Written {
             title: self.title.ok_or_else(|| missing("title"))?,
             tier: self.tier.ok_or_else(|| missing("tier"))?,
             pinpad: if fitted { Some(PinPadLine { port: port?, baud: baud? }) } else { None },
+            scanner: match (self.scanner_port, self.scanner_baud) {
+                (Some(port), baud) => Some(ScannerLine { port, baud: baud.unwrap_or(SCANNER_BAUD) }),
+                (None, Some(_)) => return Err(missing("[scanner] port")),
+                (None, None) => None,
+            },
             display: Display {
                 kind: self.kind.ok_or_else(|| missing("[display] kind"))?,
                 width: self.width.ok_or_else(|| missing("[display] width"))?,
@@ -204,6 +229,16 @@ impl Written {
             },
         })
     }
+}
+
+/// The name of a device: a path from the root.
+fn device(section: &Section<'_>, example: &str) -> Option<String> {
+    section.text("port").map(|port| {
+        if !port.value.starts_with('/') {
+            section.refuse(port.line, format!("port is not a device; write port = \"{example}\""));
+        }
+        port.value
+    })
 }
 
 fn one(file: &str, line: usize, message: String) -> Problems {

@@ -4,7 +4,9 @@
 //! - [`board`]: a board file → what the box has
 //! - [`document`]: a file written by hand, read key by key
 //! - [`pinpad`]: the bank's card terminal on a serial line
+//! - [`scanner`]: the code scanner
 
 pub mod board;
 pub mod document;
 pub mod pinpad;
+pub mod scanner;

@@ -1,13 +1,17 @@
 //! From settings to what each room wants to know. Data in, data out: nothing is opened here.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use hal::pinpad::port::PortSettings;
 
+use crate::api::ApiSettings;
 use crate::config::Settings;
 use crate::limits;
+use crate::payment::money::Unit;
 use crate::payment::sale::Method;
 use crate::payment::terminal::Policy;
+use crate::provider::{Gateway, GatewayKind, GatewaySettings, Providers};
 
 /// What the machine has to know.
 #[must_use]
@@ -36,4 +40,29 @@ pub fn pinpad_port(settings: &Settings) -> Option<PortSettings> {
     let humo = settings.humo.as_ref()?;
     let line = settings.board.pinpad.as_ref()?;
     Some(crate::pinpad::port_settings(PathBuf::from(&line.port), line.baud, humo.dialect.clone()))
+}
+
+/// The providers that are set up. Nothing is connected yet.
+#[must_use]
+pub fn providers(settings: &Settings) -> Providers {
+    let kinds = [(GatewayKind::Click, &settings.click), (GatewayKind::Payme, &settings.payme)];
+    kinds.into_iter().fold(Providers::new(), |providers, (kind, set_up)| match set_up {
+        Some(gateway) => providers.with(kind.method(), Arc::new(Gateway::new(kind, gateway.clone()))),
+        None => providers,
+    })
+}
+
+/// What the tills' door has to know.
+#[must_use]
+pub fn api(settings: &Settings) -> ApiSettings {
+    let credentials = settings.credentials.clone();
+    let unit = |gateway: &Option<GatewaySettings>| gateway.as_ref().map_or(Unit::Sum, |g| g.amount_unit);
+    ApiSettings {
+        allow_peers: settings.api.allow_peers.clone(),
+        till_of: Arc::new(move |token| credentials.till_of(token)),
+        click_unit: unit(&settings.click),
+        payme_unit: unit(&settings.payme),
+        humo_unit: settings.humo.as_ref().map_or(Unit::Tiyin, |humo| humo.amount_unit),
+        ..ApiSettings::on(settings.api.listen)
+    }
 }

@@ -28,6 +28,7 @@ pub(super) fn of(
     Snapshot {
         sequence,
         counter: terminal.counter().cloned(),
+        open: terminal.payments.values().filter(|p| p.state.is_in_progress()).count(),
         last: last.cloned(),
         in_doubt,
         settlement: terminal.settlement.clone().filter(|s| !s.state.is_final()),

@@ -1,0 +1,52 @@
+//! The way of effects to the world outside, after the commit. Nothing here waits: what takes time is a task, and its answer an event.
+
+use std::sync::Arc;
+use tokio::runtime;
+use tokio::sync::Notify;
+use tracing::{error, info};
+
+use crate::driver::Handle;
+use crate::payment::event::{Effect, Event};
+use crate::pinpad::Commands;
+use crate::provider::Providers;
+
+pub(super) struct Outside {
+    providers: Arc<Providers>,
+    pinpad: Option<Commands>,
+    deliver: Arc<Notify>,
+    driver: Handle,
+    tasks: runtime::Handle,
+}
+
+impl Outside {
+    /// Must be called within the runtime that is to do the work.
+    pub(super) fn new(
+        providers: Arc<Providers>,
+        pinpad: Option<Commands>,
+        deliver: Arc<Notify>,
+        driver: Handle,
+    ) -> Self {
+        Self { providers, pinpad, deliver, driver, tasks: runtime::Handle::current() }
+    }
+
+    pub(super) fn release(&self, effect: Effect) {
+        let rest = match &self.pinpad {
+            Some(pinpad) => pinpad.release(effect),
+            None => Err(effect),
+        };
+        match rest {
+            Ok(()) => {}
+            Err(Effect::Charge { payment }) => {
+                let (providers, driver) = (self.providers.clone(), self.driver.clone());
+                self.tasks.spawn(async move {
+                    let id = payment.id;
+                    let outcome = providers.charge(payment).await;
+                    driver.tell(Event::ProviderAnswered { payment: id, outcome }).await;
+                });
+            }
+            Err(Effect::Deliver) => self.deliver.notify_one(),
+            Err(Effect::Notice(notice)) => info!(?notice, "a word to the counter"),
+            Err(lost) => error!(?lost, "an effect that nobody here can carry out"),
+        }
+    }
+}
