@@ -33,6 +33,24 @@ impl Archive {
         Ok(Self { path, idle: Mutex::new(vec![first]) })
     }
 
+    /// Check the whole file, as long as it takes, on a connection of its own. What is found is left as word for the next start, which
+    /// sets the file aside; nothing found is an empty list.
+    ///
+    /// # Errors
+    /// The check itself cannot be made.
+    pub fn integrity_check(&self) -> Result<Vec<String>, StoreError> {
+        let failed = |e: rusqlite::Error| StoreError::sqlite(&self.path, &e);
+        let checked = reader(&self.path).and_then(|conn| super::check(&conn, "integrity_check").map_err(failed));
+        let problems = match checked {
+            Err(StoreError::Damaged { what, .. }) => vec![what],
+            checked => checked?,
+        };
+        if let (Some(first), Some(dir)) = (problems.first(), self.path.parent()) {
+            super::mark_damaged(dir, first);
+        }
+        Ok(problems)
+    }
+
     fn read<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, HistoryError> {
         let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let conn = match kept {

@@ -16,15 +16,7 @@ const PROOF: &str = "INSERT INTO meta (key, value) VALUES ('writable', '1') \
 
 impl Ledger for Store {
     fn open_items(&mut self) -> Result<OpenItems, LedgerError> {
-        let conn = &self.conn;
-        let read = || -> rusqlite::Result<OpenItems> {
-            Ok(OpenItems {
-                payments: rows::payments(conn, "SELECT body FROM payment WHERE resident = 1 ORDER BY number", [])?,
-                settlement: rows::last_settlement(conn)?,
-                register: rows::register(conn)?,
-            })
-        };
-        read().map_err(|e| self.suspect(&e))
+        open_items(&self.conn).map_err(|e| self.suspect(&e))
     }
 
     fn begin(&mut self) -> Result<(), LedgerError> {
@@ -119,6 +111,15 @@ impl Store {
     }
 }
 
+/// What is open, and what hangs on the box.
+pub(super) fn open_items(conn: &Connection) -> rusqlite::Result<OpenItems> {
+    Ok(OpenItems {
+        payments: rows::payments(conn, "SELECT body FROM payment WHERE resident = 1 ORDER BY number", [])?,
+        settlement: rows::last_settlement(conn)?,
+        register: rows::register(conn)?,
+    })
+}
+
 /// Write one entry's lines and rows.
 fn write(conn: &Connection, entry: &Entry) -> rusqlite::Result<()> {
     // The rows come first: tokens and refunds refer to them.
@@ -147,13 +148,15 @@ fn write(conn: &Connection, entry: &Entry) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Write one line of the journal. It takes the next number by itself; a savepoint that is rolled back gives it back.
+/// The next number: after the last line, or after the cut where no line follows it yet. One look at the end of each table; what a
+/// savepoint rolls back gives its numbers back.
+const PUT_LINE: &str = "
+INSERT INTO journal (seq, at_ms, payment_id, body)
+VALUES (coalesce((SELECT max(seq) FROM journal), (SELECT max(seq) FROM cut), 0) + 1, ?1, ?2, ?3)";
+
+/// Write one line of the journal.
 pub(super) fn put_line(conn: &Connection, at_ms: i64, fact: &Fact) -> rusqlite::Result<()> {
     let body = serde_json::to_string(fact).map_err(super::error::unreadable)?;
-    conn.prepare_cached("INSERT INTO journal (at_ms, payment_id, body) VALUES (?1, ?2, ?3)")?.execute(params![
-        at_ms,
-        fact.payment().map(|id| id.to_string()),
-        body
-    ])?;
+    conn.prepare_cached(PUT_LINE)?.execute(params![at_ms, fact.payment().map(|id| id.to_string()), body])?;
     Ok(())
 }

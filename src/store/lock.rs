@@ -1,6 +1,7 @@
 //! Who may write: one daemon a store.
 
 use std::fs::{File, TryLockError};
+use std::io::Write as _;
 use std::path::Path;
 
 use super::error::StoreError;
@@ -20,7 +21,24 @@ impl Lock {
             Err(TryLockError::Error(e)) => Err(StoreError::io(path, &e)),
         }
     }
+
+    /// A store was here before: if its file is missing now, it was lost.
+    pub(super) fn was_used(&self) -> bool {
+        self.0.metadata().is_ok_and(|m| m.len() > 0)
+    }
+
+    /// Remember that a store is here.
+    pub(super) fn mark_used(&self) -> std::io::Result<()> {
+        if self.was_used() {
+            return Ok(());
+        }
+        (&self.0).write_all(WORDS)?;
+        self.0.sync_all()
+    }
 }
+
+/// For whoever opens the file out of curiosity.
+const WORDS: &[u8] = b"tolov.db is kept in this directory. If it is lost, sales stay closed until an operator signs.\n";
 
 impl Drop for Lock {
     fn drop(&mut self) {

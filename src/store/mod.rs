@@ -11,6 +11,7 @@
 //! The journal is the truth; payments, tokens and the queue are made from it and kept beside it in the same transaction, because a
 //! terminal has to start quickly and to find a token among a hundred thousand. [`audit`](audit::audit) proves that both say the same.
 
+mod aside;
 pub mod audit;
 mod error;
 mod history;
@@ -18,18 +19,20 @@ mod ledger;
 mod lock;
 mod reserve;
 mod rows;
+mod salvage;
 mod schema;
 
 pub use error::StoreError;
 pub use history::Archive;
+pub use salvage::Salvage;
 pub use schema::Synchronous;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::M;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use crate::driver::ledger::LedgerError;
 use crate::limits;
 use crate::payment::sale::UnixMs;
 use lock::Lock;
@@ -70,6 +73,7 @@ pub struct Store {
     /// `None` for a store in memory.
     dir: Option<PathBuf>,
     reserve: Reserve,
+    salvage: Option<Salvage>,
     /// Dropped after the connection.
     _lock: Option<Lock>,
 }
@@ -92,7 +96,7 @@ impl Store {
         let mut conn = Connection::open_in_memory().map_err(|e| StoreError::sqlite(path, &e))?;
         schema::settle(&conn, path, Synchronous::Off, true)?;
         schema::migrate(&mut conn, path, schema::MIGRATIONS)?;
-        Ok(Self { conn, dir: None, reserve: Reserve::new(None, 0), _lock: None })
+        Ok(Self { conn, dir: None, reserve: Reserve::new(None, 0), salvage: None, _lock: None })
     }
 
     /// The past of this store, for everybody else.
@@ -104,31 +108,94 @@ impl Store {
         Archive::open(dir)
     }
 
+    /// What was saved when a damaged file was set aside by this opening.
+    #[must_use]
+    pub fn salvage(&self) -> Option<&Salvage> {
+        self.salvage.as_ref()
+    }
+
     fn open_with(dir: &Path, options: &StoreOptions, steps: &'static [M<'static>]) -> Result<Self, StoreError> {
         let path = dir.join(FILE);
         std::fs::create_dir_all(dir).map_err(|e| StoreError::io(dir, &e))?;
         let lock = Lock::take(&dir.join(LOCK))?;
-        let header = schema::header(&path).map_err(|e| StoreError::io(&path, &e))?;
-        if let Header::Sqlite { version, application } = header {
-            schema::refuse_strangers(&path, version, application, steps.len())?;
-        }
-        let conn = open_file(&path, options, steps)?;
-        if header == Header::Empty {
-            // The file's name has to be as durable as what is written into it.
-            File::open(dir).and_then(|d| d.sync_all()).map_err(|e| StoreError::io(dir, &e))?;
-        }
+        let mut salvage = aside::finish(dir, options, steps)?;
+        let conn = match open_sound(dir, options, steps, lock.was_used()) {
+            Err(StoreError::Damaged { what, .. }) => {
+                salvage = Some(aside::replace(dir, options, steps, &what)?);
+                open_file(&path, options, steps)?
+            }
+            opened => opened?,
+        };
+        // The file's name has to be as durable as what is written into it.
+        aside::sync(dir)?;
+        lock.mark_used().map_err(|e| StoreError::io(dir.join(LOCK), &e))?;
         let reserve = Reserve::new(Some(dir.join(RESERVE)), options.reserve_bytes);
-        Ok(Self { conn, dir: Some(dir.into()), reserve, _lock: Some(lock) })
+        Ok(Self { conn, dir: Some(dir.into()), reserve, salvage, _lock: Some(lock) })
     }
 
     /// Leave word for the next start that the file has to be checked whole before it is used.
     fn mark_damaged(&self, what: &str) {
-        let Some(dir) = &self.dir else { return };
-        tracing::error!(what, "the store is damaged; it will be checked and set aside at the next start");
-        if let Err(e) = std::fs::write(dir.join(DAMAGED), what) {
-            tracing::error!(error = %e, "and this could not be written down");
+        if let Some(dir) = &self.dir {
+            mark_damaged(dir, what);
         }
     }
+}
+
+fn mark_damaged(dir: &Path, what: &str) {
+    tracing::error!(what, "the store is damaged; it will be checked and set aside at the next start");
+    if let Err(e) = std::fs::write(dir.join(DAMAGED), what) {
+        tracing::error!(error = %e, "and this could not be written down");
+    }
+}
+
+/// Open the file and look for damage: what the start needs always, everything where the file is small or suspected.
+fn open_sound(
+    dir: &Path,
+    options: &StoreOptions,
+    steps: &'static [M<'static>],
+    was_used: bool,
+) -> Result<Connection, StoreError> {
+    let path = dir.join(FILE);
+    let damaged = |what: &str| StoreError::Damaged { path: path.clone(), what: what.into() };
+    match schema::header(&path).map_err(|e| StoreError::io(&path, &e))? {
+        Header::Sqlite { version, application } => schema::refuse_strangers(&path, version, application, steps.len())?,
+        Header::Foreign => return Err(damaged("it does not begin as a SQLite file does")),
+        Header::Empty if was_used => return Err(damaged("it was here before and is gone or empty")),
+        Header::Empty => {}
+    }
+    let conn = open_file(&path, options, steps)?;
+    let suspicion = dir.join(DAMAGED);
+    let bytes = std::fs::metadata(&path).map_or(0, |m| m.len());
+    if suspicion.exists() || bytes <= limits::STORE_CHECK_AT_START_MAX_BYTES {
+        let problems = check(&conn, "quick_check").map_err(|e| StoreError::sqlite(&path, &e))?;
+        if let Some(first) = problems.first() {
+            return Err(damaged(first));
+        }
+    }
+    // What cannot be read as what it should be is damage, too, whatever SQLite thinks of its pages.
+    look(&conn).map_err(|e| match error::ledger(&e) {
+        LedgerError::Corrupt(what) => damaged(&what),
+        _ => StoreError::sqlite(&path, &e),
+    })?;
+    match std::fs::remove_file(&suspicion) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io(&suspicion, &e)),
+        _ => Ok(conn),
+    }
+}
+
+/// Read what a start reads.
+fn look(conn: &Connection) -> rusqlite::Result<()> {
+    ledger::open_items(conn)?;
+    history::depth(conn)?;
+    conn.query_row("SELECT count(body) FROM (SELECT body FROM journal ORDER BY seq DESC LIMIT 1)", [], |_| Ok(()))
+}
+
+/// What one of SQLite's checks finds; nothing, where all is well.
+fn check(conn: &Connection, pragma: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement = conn.prepare(&format!("PRAGMA {pragma}"))?;
+    let mut lines: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    lines.retain(|line| line != "ok");
+    Ok(lines)
 }
 
 /// Open or make the file itself: settings, schema.

@@ -1,6 +1,7 @@
 //! What a store promises, on real files in temporary directories.
 
 mod auditing;
+mod damage;
 mod opening;
 mod writing;
 
