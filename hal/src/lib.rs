@@ -5,8 +5,11 @@
 //! - [`document`]: a file written by hand, read key by key
 //! - [`pinpad`]: the bank's card terminal on a serial line
 //! - [`scanner`]: the code scanner
+//! - `sim`: the other end of each device, for the demo and for tests (feature `sim`)
 
 pub mod board;
 pub mod document;
 pub mod pinpad;
 pub mod scanner;
+#[cfg(feature = "sim")]
+pub mod sim;
