@@ -1,0 +1,154 @@
+//! What a caller hears: a [`Reply`], or how "no" is said ([`Denial`]).
+
+use super::Subject;
+use crate::payment::card::Settlement;
+use crate::payment::sale::{Method, Payment, PaymentId, RefundId};
+use std::sync::Arc;
+
+/// What a till or a technician hears when something was accepted or found.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// A payment as it stands.
+    Payment(Arc<Payment>),
+    /// A refund as it stands, within its payment.
+    Refund(Arc<Payment>, RefundId),
+    /// A settlement as it stands.
+    Settlement(Arc<Settlement>),
+    /// A confirmation as it stands, within its payment.
+    Confirmation(Arc<Payment>, u32),
+    /// Nothing to show.
+    Done,
+}
+
+impl Reply {
+    /// What the reply is about, and whether it is worth waiting for more.
+    #[must_use]
+    pub fn awaited(&self) -> Option<Subject> {
+        use crate::payment::fiscal::ConfirmationState as C;
+        match self {
+            Self::Payment(p) if p.state.is_in_progress() => Some(Subject::Payment(p.id)),
+            Self::Refund(p, id) => {
+                let waits = p.refund(*id).is_some_and(|r| {
+                    use crate::payment::sale::RefundState as R;
+                    matches!(r.state, R::Requested | R::Processing)
+                });
+                waits.then_some(Subject::Refund(p.id, *id))
+            }
+            Self::Settlement(s) if matches!(s.state, crate::payment::card::SettlementState::Processing) => {
+                Some(Subject::Settlement(s.id))
+            }
+            Self::Confirmation(p, number) => p
+                .confirmations
+                .iter()
+                .any(|c| c.number == *number && c.state == C::Queued)
+                .then_some(Subject::Confirmation(p.id, *number)),
+            Self::Payment(_) | Self::Settlement(_) | Self::Done => None,
+        }
+    }
+}
+
+/// Why something was not done. Nothing was changed and nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denial {
+    /// The counter is taken.
+    #[error("the terminal is busy with payment {with}; finish or cancel it first")]
+    Busy {
+        /// By which payment.
+        with: PaymentId,
+    },
+    /// The PinPad is at work for a refund or a settlement, or with a question.
+    #[error("the PinPad is busy; try again in a few seconds")]
+    PinpadBusy,
+    /// Nobody knows how the last card operation ended.
+    #[error("card payments are held until {of} is settled: nobody knows yet whether its money moved")]
+    PinpadInDoubt {
+        /// The payment, refund's payment or settlement, as text.
+        of: String,
+    },
+    /// The PinPad does not answer.
+    #[error("the PinPad is not connected: {why}")]
+    PinpadAbsent {
+        /// For the technician.
+        why: String,
+    },
+    /// The provider or the fiscal identity is not configured.
+    #[error("{method} is not set up on this terminal; add [{method}] and [merchant] to tolov.toml")]
+    NotConfigured {
+        /// Which.
+        method: Method,
+    },
+    /// Sales are closed.
+    #[error("sales are closed: {why}")]
+    SalesClosed {
+        /// Why.
+        why: String,
+    },
+    /// Other words under a known idempotency token.
+    #[error("this idempotency token was used for another request (payment {of})")]
+    TokenReused {
+        /// By which payment.
+        of: PaymentId,
+    },
+    /// The code has paid, or may have paid, another amount.
+    #[error("this code was already used for payment {by}")]
+    CodeUsed {
+        /// By which payment.
+        by: PaymentId,
+    },
+    /// No such payment.
+    #[error("no such payment here: {what}")]
+    NotFound {
+        /// What was looked for.
+        what: String,
+    },
+    /// It is too late, or too early, for that.
+    #[error("payment {payment} is {state}: {hint}")]
+    WrongState {
+        /// Which payment.
+        payment: PaymentId,
+        /// Its state's name.
+        state: &'static str,
+        /// What to do instead.
+        hint: &'static str,
+    },
+    /// The payment belongs to another provider.
+    #[error("payment {payment} was made with {method}; confirm it there")]
+    WrongMethod {
+        /// Which payment.
+        payment: PaymentId,
+        /// Its method.
+        method: Method,
+    },
+    /// Another receipt is already on its way or confirmed.
+    #[error("payment {payment} already has another receipt ({state})")]
+    ReceiptDiffers {
+        /// Which payment.
+        payment: PaymentId,
+        /// The state of the receipt it has.
+        state: &'static str,
+    },
+    /// The refund does not fit.
+    #[error("{why}")]
+    RefundRefused {
+        /// What does not fit, in words.
+        why: String,
+    },
+    /// The settlement cannot start.
+    #[error("{why}")]
+    SettlementRefused {
+        /// Why, in words.
+        why: String,
+    },
+    /// The disk cannot take it.
+    #[error("nothing was started, because it could not be written down: {why}")]
+    Store {
+        /// The store's words.
+        why: String,
+    },
+    /// Too many requests wait.
+    #[error("the terminal has too many requests waiting; try again in a moment")]
+    Overloaded,
+    /// The daemon is shutting down.
+    #[error("the terminal is shutting down")]
+    ShuttingDown,
+}
