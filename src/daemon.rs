@@ -19,15 +19,17 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot, watch};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::api;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::driver::{Driver, Handle, LedgerError};
 use crate::limits;
+use crate::outbox::Outbox;
+use crate::payment::event::Event;
 use crate::service;
-use crate::store::{Store, StoreError, StoreOptions};
+use crate::store::{Archive, Store, StoreError, StoreOptions};
 use outside::Outside;
 
 /// Why the daemon did not start.
@@ -75,6 +77,9 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
         crate::scanner::spawn(PathBuf::from(&line.port), line.baud, clock.clone(), handle.clone());
     }
 
+    let outbox = Outbox::new(providers, archive.clone(), handle.clone(), clock.clone(), deliver);
+    tokio::spawn(outbox.run());
+
     let listener = listen(settings.api.listen).await?;
     let tills = api::serve(listener, handle.clone(), archive.clone(), assemble::api(&settings), until(stopped));
     let tills = tokio::spawn(tills);
@@ -82,6 +87,7 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     tokio::spawn(service::feed_watchdog(move || pictures.snapshot().sequence));
     service::ready("ready");
     info!(listen = %settings.api.listen, "ready");
+    check_integrity(archive, handle.clone());
 
     tokio::select! {
         () = asked_to_stop() => {}
@@ -103,6 +109,21 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 /// Resolves when `stop` is set.
 async fn until(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Read the whole store once, now that tills are served. A damaged one closes sales, and is set aside at the next start.
+fn check_integrity(archive: Arc<Archive>, driver: Handle) {
+    tokio::task::spawn_blocking(move || match archive.integrity_check() {
+        Ok(problems) => {
+            if let Some(first) = problems.first() {
+                error!(problems = problems.len(), first, "the store is damaged");
+                let why =
+                    format!("the store is damaged ({first}); restart the terminal to have it set aside and salvaged");
+                driver.tell_later(Event::CloseSales { why });
+            }
+        }
+        Err(error) => warn!(%error, "the store could not be checked"),
+    });
 }
 
 /// The driver has a thread of its own: it waits for the disk, and nobody else has to.
