@@ -11,6 +11,8 @@ pub mod api;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod driver;
 pub mod history;
 pub mod limits;
