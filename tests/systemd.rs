@@ -29,6 +29,13 @@ fn systemd_waits_longer_for_the_end_than_the_daemon_allows_itself() {
 }
 
 #[test]
+fn an_idle_driver_moves_often_enough_for_the_watchdog() {
+    // Fed every third of the time, and only when the driver has moved since.
+    let third_ms = number(&file("tolov.service"), "WatchdogSec") * 1_000 / 3;
+    assert!(third_ms > 2 * limits::DRIVER_IDLE_MS, "{third_ms}");
+}
+
+#[test]
 fn every_connection_of_a_till_has_a_file_descriptor_and_the_rest_has_room() {
     let descriptors = number(&file("tolov.service"), "LimitNOFILE");
     assert!(descriptors >= 2 * limits::HTTP_CONNECTIONS_MAX as u64, "{descriptors}");
