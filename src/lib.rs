@@ -24,3 +24,4 @@ pub mod scanner;
 pub mod service;
 pub mod snapshot;
 pub mod store;
+pub mod ui;

@@ -168,8 +168,16 @@ limits! {
 
     /// Between two pictures: a change is on the display within it, and the processor idles between.
     DISPLAY_REFRESH_MS: u64 = 100;
+    /// Between two looks at the time: what ends by time alone leaves the display within it, and the sign of life moves.
+    DISPLAY_TICK_MS: u64 = 500;
     /// How long an ended sale stays on the display.
     DISPLAY_RESULT_MS: u64 = 5_000;
+    /// How long a payment in doubt, or one paid late, keeps the whole display: long enough to tell the customer; then it is in the list of what is to be checked.
+    DISPLAY_IN_DOUBT_MS: u64 = 60_000;
+    /// How long the word about a scan that cannot pay stays on the display.
+    DISPLAY_NOTICE_MS: u64 = 4_000;
+    /// Payments in doubt that the display lists: what fits below each other and is read at a glance.
+    DISPLAY_DOUBTS_LEN: usize = 3;
 
     /// A secret: the longest key seen has 64 characters.
     CREDENTIAL_MAX_BYTES: u64 = 4_096;

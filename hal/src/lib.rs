@@ -3,11 +3,13 @@
 //!
 //! - [`board`]: a board file → what the box has
 //! - [`document`]: a file written by hand, read key by key
+//! - [`display`]: pixels
 //! - [`pinpad`]: the bank's card terminal on a serial line
 //! - [`scanner`]: the code scanner
 //! - `sim`: the other end of each device, for the demo and for tests (feature `sim`)
 
 pub mod board;
+pub mod display;
 pub mod document;
 pub mod pinpad;
 pub mod scanner;

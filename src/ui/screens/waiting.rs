@@ -1,0 +1,59 @@
+//! A sale under way: first the customer is awaited, then the bank.
+
+use embedded_graphics::draw_target::DrawTarget;
+use embedded_graphics::pixelcolor::Rgb565;
+
+use crate::payment::sale::Method;
+use crate::ui::icons::Icon;
+use crate::ui::lettering::{Height, tame};
+use crate::ui::paint::{BAND, Painter, Tone, color};
+use crate::ui::text::{Place, brand};
+use crate::ui::view::{Sale, Strip};
+
+/// Show a code, or present a card.
+pub(super) fn payer<D: DrawTarget<Color = Rgb565>>(
+    painter: &mut Painter<'_, D>,
+    sale: &Sale,
+    pinpad: Option<&str>,
+    beat: u8,
+    strip: Option<Strip>,
+) -> Result<(), D::Error> {
+    let texts = painter.texts();
+    let (icon, headline, instruction) = match sale.method {
+        Method::Humo => (Icon::Card, texts.present_card, texts.present_card_do),
+        Method::Click | Method::Payme => (Icon::Phone, texts.show_code, texts.show_code_do),
+    };
+    painter.band(Tone::Waiting, icon, headline)?;
+    body(painter, sale, pinpad.unwrap_or(instruction), beat, strip)
+}
+
+/// The bank or the provider is at work.
+pub(super) fn bank<D: DrawTarget<Color = Rgb565>>(
+    painter: &mut Painter<'_, D>,
+    sale: &Sale,
+    pinpad: Option<&str>,
+    beat: u8,
+    strip: Option<Strip>,
+) -> Result<(), D::Error> {
+    let texts = painter.texts();
+    painter.band(Tone::Waiting, Icon::Hourglass, texts.processing)?;
+    let instruction = match sale.method {
+        Method::Humo => texts.processing_card_do,
+        Method::Click | Method::Payme => texts.processing_code_do,
+    };
+    body(painter, sale, pinpad.unwrap_or(instruction), beat, strip)
+}
+
+/// The amount, the one instruction (the PinPad's own words where it has some), and a sign of life unless a warning stands there.
+fn body<D: DrawTarget<Color = Rgb565>>(
+    painter: &mut Painter<'_, D>,
+    sale: &Sale,
+    instruction: &str,
+    beat: u8,
+    strip: Option<Strip>,
+) -> Result<(), D::Error> {
+    let below = painter.amount(sale.amount, BAND + 8, Height::Giant)?;
+    let instruction = tame(&instruction.replace("{}", brand(sale.method)));
+    painter.say(Place::Instruction, &instruction, below + 8, color::INK)?;
+    if strip.is_none() { painter.beat(beat, 200) } else { Ok(()) }
+}

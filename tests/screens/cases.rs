@@ -1,0 +1,238 @@
+//! The states that are pictured: snapshots as the driver would publish them.
+
+use std::sync::Arc;
+
+use tolov::payment::card::{Run, RunId, Settlement, SettlementId, SettlementState};
+use tolov::payment::code::CodeKind;
+use tolov::payment::event::Notice;
+use tolov::payment::fiscal::Fiscal;
+use tolov::payment::sale::{
+    CancelledBy, Decline, DeclineKind, Doubt, Merchant, Payment, Refund, RefundId, RefundKind, RefundState, UnixMs,
+};
+use tolov::payment::{Currency, Method, Money, PaymentId, State};
+use tolov::snapshot::{Devices, Presence, QueueDepth, Snapshot, StoreHealth};
+use tolov::ui::text::Language;
+use uuid::Uuid;
+
+/// When the pictures are taken.
+pub(crate) const NOW_MS: UnixMs = 1_700_000_000_000;
+
+/// Every picture: its name, its language, what it shows. The main states in all languages, the others in one each.
+pub(crate) fn all() -> Vec<(String, Language, Snapshot)> {
+    let mut cases = Vec::new();
+    for language in Language::ALL {
+        for (name, snapshot) in main_states() {
+            cases.push((format!("{name}.{}", language.name()), language, snapshot));
+        }
+    }
+    for (n, (name, snapshot)) in other_states().into_iter().enumerate() {
+        let language = Language::ALL[n % 3];
+        cases.push((format!("{name}.{}", language.name()), language, snapshot));
+    }
+    cases
+}
+
+fn payment(method: Method, sum: i64, state: State) -> Payment {
+    Payment {
+        id: PaymentId(Uuid::from_u128(0x3f2a_9c1d_0000_4000_8000_0000_0000_0001)),
+        method,
+        amount: Money::from_minor(sum * 100, Currency::Uzs),
+        code: None,
+        attended: true,
+        token: None,
+        order_id: None,
+        merchant: Merchant::default(),
+        created_ms: NOW_MS - 4_000,
+        updated_ms: NOW_MS - 1_000,
+        state,
+        since_ms: NOW_MS - 1_000,
+        late: false,
+        approval: None,
+        fiscal: Fiscal::None,
+        confirmations: Vec::new(),
+        run: None,
+        refunds: Vec::new(),
+        resolution: None,
+        answered: false,
+        warned_of: None,
+        answer: None,
+    }
+}
+
+fn counter(payment: Payment) -> Snapshot {
+    Snapshot { counter: Some(Arc::new(payment)), ..Snapshot::default() }
+}
+
+fn last(payment: Payment) -> Snapshot {
+    Snapshot { last: Some(Arc::new(payment)), ..Snapshot::default() }
+}
+
+fn declined(method: Method, why: DeclineKind, code: Option<&str>, message: Option<&str>) -> Snapshot {
+    let decline = Decline { why, code: code.map(Into::into), message: message.map(Into::into) };
+    last(payment(method, 86_000, State::Declined(decline)))
+}
+
+fn doubtful(method: Method) -> Payment {
+    payment(method, 12_500, State::InDoubt { why: Doubt::Answer { text: "HTTP 502".into() } })
+}
+
+fn old(mut payment: Payment, sum: i64, id: u128) -> Arc<Payment> {
+    payment.amount = Money::from_minor(sum * 100, Currency::Uzs);
+    payment.id = PaymentId(Uuid::from_u128(id << 96));
+    Arc::new(payment)
+}
+
+fn refunding(state: RefundState) -> Snapshot {
+    let mut sale = payment(Method::Humo, 86_000, State::Paid);
+    sale.refunds.push(Refund {
+        id: RefundId(Uuid::nil()),
+        kind: RefundKind::Void,
+        amount: sale.amount,
+        token: None,
+        created_ms: NOW_MS - 2_000,
+        state,
+        run: None,
+    });
+    last(sale)
+}
+
+fn settling(state: SettlementState) -> Snapshot {
+    let settlement = Settlement {
+        id: SettlementId(Uuid::nil()),
+        token: None,
+        created_ms: NOW_MS - 2_000,
+        updated_ms: NOW_MS,
+        shift: None,
+        state,
+        run: Run::new(RunId(Uuid::nil()), None),
+    };
+    Snapshot { settlement: Some(Arc::new(settlement)), ..Snapshot::default() }
+}
+
+fn scanned(notice: Notice) -> Snapshot {
+    Snapshot { notice: Some((NOW_MS - 500, notice)), ..Snapshot::default() }
+}
+
+fn main_states() -> Vec<(&'static str, Snapshot)> {
+    let queue = QueueDepth { queued: 3, parked: 0, owed: 0, oldest_ms: Some(NOW_MS - 720_000) };
+    let missing = || Some(Presence::Down("no such file".into()));
+    vec![
+        ("idle", Snapshot::default()),
+        ("idle_with_a_queue", Snapshot { queue, ..Snapshot::default() }),
+        (
+            "idle_without_pinpad",
+            Snapshot { devices: Devices { pinpad: missing(), scanner: missing() }, ..Snapshot::default() },
+        ),
+        ("show_code", counter(payment(Method::Click, 12_500, State::AwaitingPayer))),
+        ("present_card", counter(payment(Method::Humo, 1_250_000, State::AwaitingPayer))),
+        ("processing_card", counter(payment(Method::Humo, 86_000, State::BankProcessing))),
+        ("processing_code", counter(payment(Method::Payme, 12_500, State::BankProcessing))),
+        ("approved", last(payment(Method::Click, 12_500, State::Paid))),
+        ("declined_funds", declined(Method::Humo, DeclineKind::Refused, Some("51"), None)),
+        ("declined_not_sent", declined(Method::Click, DeclineKind::NotSent, None, None)),
+        ("cancelled", last(payment(Method::Humo, 12_500, State::Cancelled { by: CancelledBy::Till }))),
+        ("expired", last(payment(Method::Payme, 12_500, State::Expired))),
+        ("in_doubt_code", last(doubtful(Method::Click))),
+        ("in_doubt_card", last(doubtful(Method::Humo))),
+        (
+            "cannot_sell",
+            Snapshot { store: StoreHealth::Refusing("database or disk is full".into()), ..Snapshot::default() },
+        ),
+        (
+            "do_not_switch_off",
+            Snapshot { store: StoreHealth::Owing("disk I/O error".into()), ..counter(doubtful(Method::Humo)) },
+        ),
+    ]
+}
+
+fn other_states() -> Vec<(&'static str, Snapshot)> {
+    let mut cases = waiting_states();
+    cases.extend(ended_states());
+    for (name, kind) in [
+        ("scan_receipt", CodeKind::FiscalReceipt),
+        ("scan_uzqr", CodeKind::UzQr),
+        ("scan_sbp", CodeKind::Sbp),
+        ("scan_uzum", CodeKind::Uzum),
+        ("scan_unknown", CodeKind::Unknown),
+    ] {
+        cases.push((name, scanned(Notice::ScanNotPayment(kind))));
+    }
+    cases.push(("scan_unexpected", scanned(Notice::ScanUnexpected)));
+    cases.push(("scan_used", scanned(Notice::ScanUsed)));
+    let closed = "the store was set aside as corrupt on 2026-11-20; payments that are open cannot be ruled out";
+    cases.push(("closed", Snapshot { closed: Some(closed.into()), ..Snapshot::default() }));
+    let one = vec![old(doubtful(Method::Click), 12_500, 0x3f2a_9c1d)];
+    cases.push(("doubts_one", Snapshot { in_doubt: one, ..Snapshot::default() }));
+    let many = vec![
+        old(doubtful(Method::Click), 12_500, 0x3f2a_9c1d),
+        old(doubtful(Method::Humo), 1_250_000, 0x0b71_e4aa),
+        old(doubtful(Method::Payme), 999, 0x77d0_12fe),
+        old(doubtful(Method::Payme), 1_000, 0x77d0_12ff),
+    ];
+    let queue = QueueDepth { queued: 124, parked: 2, owed: 0, oldest_ms: Some(NOW_MS - 7_200_000) };
+    cases.push(("doubts_many", Snapshot { in_doubt: many, queue, ..Snapshot::default() }));
+    cases.push(("settling", settling(SettlementState::Processing)));
+    cases.push(("settlement_in_doubt", settling(SettlementState::InDoubt { why: Doubt::NoResult })));
+    cases
+}
+
+fn waiting_states() -> Vec<(&'static str, Snapshot)> {
+    let speaking = |words: &str, snapshot| Snapshot { pinpad_status: Some(words.into()), ..snapshot };
+    let mut warned = payment(Method::Payme, 12_500, State::AwaitingPayer);
+    warned.warned_of = Some(PaymentId(Uuid::nil()));
+    let wrong_scan = Snapshot {
+        notice: Some((NOW_MS, Notice::ScanNotPayment(CodeKind::FiscalReceipt))),
+        ..counter(payment(Method::Click, 12_500, State::AwaitingPayer))
+    };
+    let card = || counter(payment(Method::Humo, 86_000, State::AwaitingPayer));
+    vec![
+        ("present_card_pinpad_speaks", speaking("ВСТАВЬТЕ, ПРОВЕДИТЕ ИЛИ ПРИЛОЖИТЕ КАРТУ", card())),
+        (
+            "processing_pinpad_speaks",
+            speaking("СОЕДИНЕНИЕ С БАНКОМ", counter(payment(Method::Humo, 86_000, State::BankProcessing))),
+        ),
+        ("show_code_same_amount", counter(warned)),
+        ("show_code_wrong_scan", wrong_scan),
+        ("present_card_large_amount", counter(payment(Method::Humo, 125_000_000, State::AwaitingPayer))),
+        ("present_card_largest_amount", counter(payment(Method::Humo, 9_999_999_999, State::AwaitingPayer))),
+    ]
+}
+
+fn ended_states() -> Vec<(&'static str, Snapshot)> {
+    let mut late = payment(Method::Humo, 86_000, State::Paid);
+    late.late = true;
+    let humo = |code| declined(Method::Humo, DeclineKind::Refused, Some(code), None);
+    let refused = Decline { why: DeclineKind::Refused, code: Some("05".into()), message: None };
+    vec![
+        ("approved_late", last(late)),
+        ("declined_refused", humo("05")),
+        ("declined_expired_card", humo("54")),
+        ("declined_wrong_pin", humo("55")),
+        ("declined_not_permitted", humo("57")),
+        ("declined_limit", humo("61")),
+        ("declined_bank_away", humo("91")),
+        ("declined_shift", humo("303")),
+        (
+            "declined_by_provider",
+            declined(
+                Method::Payme,
+                DeclineKind::Refused,
+                Some("106"),
+                Some("Недостаточно средств на карте плательщика"),
+            ),
+        ),
+        ("declined_at_pinpad", declined(Method::Humo, DeclineKind::CancelledAtPinpad, None, None)),
+        (
+            "declined_misconfigured",
+            declined(Method::Click, DeclineKind::Misconfigured, Some("104"), Some("BILLING_ERROR")),
+        ),
+        ("declined_absent", declined(Method::Humo, DeclineKind::Absent, None, None)),
+        ("cancelled_till_gone", last(payment(Method::Click, 12_500, State::Cancelled { by: CancelledBy::TillGone }))),
+        ("cancelled_by_restart", last(payment(Method::Click, 12_500, State::Cancelled { by: CancelledBy::Restart }))),
+        ("cancelled_by_operator", last(payment(Method::Click, 12_500, State::Cancelled { by: CancelledBy::Operator }))),
+        ("giving_back", refunding(RefundState::Processing)),
+        ("given_back", refunding(RefundState::Done)),
+        ("not_given_back", refunding(RefundState::Refused(refused))),
+        ("give_back_in_doubt", refunding(RefundState::InDoubt { why: Doubt::NoResult })),
+    ]
+}
