@@ -3,7 +3,7 @@
 //!
 //! - [`board`]: a board file → what the box has
 //! - [`document`]: a file written by hand, read key by key
-//! - [`display`]: pixels
+//! - [`display`]: pixels that people look at
 //! - [`pinpad`]: the bank's card terminal on a serial line
 //! - [`scanner`]: the code scanner
 //! - `sim`: the other end of each device, for the demo and for tests (feature `sim`)

@@ -42,7 +42,7 @@ pub(super) static TEXTS: Texts = Texts {
     settling_do: "Pinpad yakunlarni solishtirmoqda. Kuting.",
     settlement_in_doubt_do: "Smena yopildimi? Karta toʻlovi pinpad javobini kutmoqda.",
     closed: "Savdo yopiq",
-    cannot_sell: "Sotib boʻlmaydi",
+    cannot_sell: "Savdo toʻxtadi",
     call_technician: "Texnikni chaqiring",
     disk_full: "Disk toʻlgan. Texnikni chaqiring.",
     disk_read_only: "Diskka yozib boʻlmayapti. Texnikni chaqiring.",

@@ -79,9 +79,8 @@ fn the_payment_at_the_counter_comes_before_everything_but_money_that_is_not_on_d
 
 #[test]
 fn a_code_sale_does_not_show_what_the_pinpad_says() {
-    let mut snapshot = Snapshot::default();
-    snapshot.counter = Some(Arc::new(payment(Method::Click, State::BankProcessing, 0)));
-    snapshot.pinpad_status = Some("ГОТОВ".into());
+    let counter = Some(Arc::new(payment(Method::Click, State::BankProcessing, 0)));
+    let snapshot = Snapshot { counter, pinpad_status: Some("ГОТОВ".into()), ..Snapshot::default() };
     assert!(matches!(shown(&snapshot), Face::Processing { pinpad: None, .. }));
 }
 
