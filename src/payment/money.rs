@@ -171,6 +171,13 @@ impl Money {
         self.currency
     }
 
+    /// Whole sums (roubles) and the minor units beside them, without the sign: what people are shown.
+    #[must_use]
+    pub const fn whole_and_rest(self) -> (u64, u64) {
+        let minor = self.minor.unsigned_abs();
+        (minor / 100, minor % 100)
+    }
+
     /// Counted in `unit`.
     ///
     /// # Errors

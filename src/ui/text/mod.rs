@@ -262,8 +262,8 @@ pub(super) fn amount(money: Money, language: Language) -> (String, &'static str)
         Currency::Uzs => language.texts().soum,
         Currency::Rub => language.texts().rouble,
     };
-    let minor = money.minor().unsigned_abs();
-    let digits = (minor / 100).to_string();
+    let (whole, rest) = money.whole_and_rest();
+    let digits = whole.to_string();
     let mut text = String::new();
     if money.minor() < 0 {
         text.push('-');
@@ -274,9 +274,9 @@ pub(super) fn amount(money: Money, language: Language) -> (String, &'static str)
         }
         text.push(digit);
     }
-    if !minor.is_multiple_of(100) {
+    if rest > 0 {
         let mark = if language == Language::En { '.' } else { ',' };
-        text.push_str(&format!("{mark}{:02}", minor % 100));
+        text.push_str(&format!("{mark}{rest:02}"));
     }
     (text, unit)
 }
