@@ -269,14 +269,15 @@ async fn status(State(api): State<Api>, Path(id): Path<String>) -> Written {
     }
 }
 
-/// The newest that is known: the picture where it shows the payment (it has the slip as printed), the past otherwise.
+/// The newest that is known: the picture where the payment is open or in doubt, the past otherwise. The one that ended last is shown as it
+/// ended; where nothing has changed since, that one still has the slip as printed.
 async fn find(api: &Room, id: PaymentId) -> Result<Option<Arc<Payment>>, String> {
     let picture = api.driver.snapshot();
-    let shown = picture.counter.iter().chain(&picture.in_doubt).chain(&picture.last).find(|p| p.id == id);
-    if let Some(payment) = shown {
-        return Ok(Some(payment.clone()));
+    if let Some(open) = picture.counter.iter().chain(&picture.in_doubt).find(|p| p.id == id) {
+        return Ok(Some(open.clone()));
     }
     let history = api.history.clone();
     let read = tokio::task::spawn_blocking(move || history.payment(id)).await.map_err(|e| e.to_string())?;
-    read.map(|found| found.map(Arc::new)).map_err(|e| e.to_string())
+    let Some(found) = read.map_err(|e| e.to_string())? else { return Ok(None) };
+    Ok(Some(picture.last.clone().filter(|last| **last == found).unwrap_or_else(|| Arc::new(found))))
 }
