@@ -12,6 +12,7 @@ mod xumo;
 pub(super) use waiting::Kept;
 
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
@@ -198,7 +199,11 @@ async fn give_back(api: &Room, event: Event) -> Written {
 }
 
 async fn xumo_close(State(api): State<Api>, asked: Asked) -> Written {
-    match asked_and_ended(&api, request::close(&asked.asker)).await {
+    let event = match request::close(&asked.body, &asked.asker) {
+        Ok(event) => event,
+        Err(errors) => return xumo::refused(None, &Refusal::from(&errors)),
+    };
+    match asked_and_ended(&api, event).await {
         Ok(Reply::Settlement(settlement)) => {
             let made = || xumo::close(&settlement);
             if settlement.state.is_final() {
@@ -257,8 +262,8 @@ async fn asked_and_given_a_moment(api: &Room, event: Event) -> Result<Reply, Den
     Ok(tokio::time::timeout(moment, ticket.settled()).await.ok().and_then(Result::ok).unwrap_or(first))
 }
 
-async fn status(State(api): State<Api>, Path(id): Path<String>) -> Written {
-    let Ok(id) = Uuid::try_parse(&id) else {
+async fn status(State(api): State<Api>, id: Result<Path<String>, PathRejection>) -> Written {
+    let Some(id) = id.ok().and_then(|Path(id)| Uuid::try_parse(&id).ok()) else {
         let errors = super::json::FieldErrors::of("transaction_id", "Must be a valid UUID.");
         return Written::refusal(&Refusal::from(&errors));
     };

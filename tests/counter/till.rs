@@ -30,7 +30,8 @@ impl Heard {
         self.json()["error"]["code"].as_i64().unwrap_or_else(|| panic!("no error.code: {self:?}"))
     }
 
-    fn read(bytes: &[u8]) -> Self {
+    /// An answer out of its bytes.
+    pub fn read(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();

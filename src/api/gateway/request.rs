@@ -82,10 +82,13 @@ fn without_code(event: Event) -> Event {
     }
 }
 
-/// `/payment/xumo_close`: no fields.
-pub(super) fn close(asker: &Asker) -> Event {
+/// `/payment/xumo_close`: no fields, and no body is needed.
+pub(super) fn close(body: &[u8], asker: &Asker) -> Result<Event, FieldErrors> {
+    if !body.is_empty() {
+        Fields::read(body)?;
+    }
     let token = asker.token(&["settle"]);
-    Event::Settle { id: SettlementId(Uuid::new_v4()), run: RunId(Uuid::new_v4()), token }
+    Ok(Event::Settle { id: SettlementId(Uuid::new_v4()), run: RunId(Uuid::new_v4()), token })
 }
 
 /// `POST /payment/click_confirm`, `/payment/payme_confirm`, in every dialect. A number and a sign that contradict the link are refused.
