@@ -127,12 +127,25 @@ impl History for Archive {
     }
 }
 
+/// Receipts of a method whose turn has come.
+pub(super) const DUE: &str = "SELECT next_ms, payment_id FROM outbox WHERE state = 'queued' AND method = ?1 AND next_ms <= ?2 \
+                              ORDER BY next_ms LIMIT ?3";
+
+/// Receipts in the queue, of one method or (NULL) of any.
+pub(super) const QUEUED: &str = "SELECT asked_ms, payment_id FROM outbox WHERE state = 'queued' AND (?1 IS NULL OR method = ?1) \
+                                 ORDER BY asked_ms LIMIT ?2";
+
+/// Receipts that a person has to look at.
+pub(super) const PARKED: &str = "SELECT asked_ms, payment_id FROM outbox WHERE state = 'parked' AND (?1 IS NULL OR method = ?1) \
+                                 ORDER BY asked_ms LIMIT ?2";
+
+/// The queue's length and the age of its oldest receipt.
+pub(super) const DEPTH: &str =
+    "SELECT queued, parked, owed, (SELECT min(asked_ms) FROM outbox WHERE state = 'queued') FROM depth";
+
 /// The queue in numbers: one row that triggers keep, and the first entry of an index.
 pub(super) fn depth(conn: &Connection) -> rusqlite::Result<QueueDepth> {
-    conn.prepare_cached(
-        "SELECT queued, parked, owed, (SELECT min(asked_ms) FROM outbox WHERE state = 'queued') FROM depth",
-    )?
-    .query_row([], |row| {
+    conn.prepare_cached(DEPTH)?.query_row([], |row| {
         let count = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
         Ok(QueueDepth { queued: count(0)?, parked: count(1)?, owed: count(2)?, oldest_ms: row.get(3)? })
     })
@@ -143,7 +156,7 @@ fn at_most(limit: u32) -> u32 {
 }
 
 /// The query of a list, newest first, and its values.
-fn list(filter: &Filter) -> (String, Vec<Value>) {
+pub(super) fn list(filter: &Filter) -> (String, Vec<Value>) {
     let mut sql = String::from("SELECT body FROM payment WHERE 1");
     let mut values: Vec<Value> = Vec::new();
     let mut only = |condition: &str, value: Value| {
@@ -183,8 +196,6 @@ fn list(filter: &Filter) -> (String, Vec<Value>) {
 
 /// Payments with a receipt whose turn has come, the longest overdue first.
 fn due(conn: &Connection, filter: &QueueFilter, due_ms: i64) -> rusqlite::Result<Vec<Payment>> {
-    const DUE: &str = "SELECT next_ms, payment_id FROM outbox WHERE state = 'queued' AND method = ?1 AND next_ms <= ?2 \
-                       ORDER BY next_ms LIMIT ?3";
     let mut found: Vec<(i64, String)> = Vec::new();
     // One question a method: each is the beginning of its own stretch of the index, however long the others' queues are.
     for method in Method::ALL.into_iter().filter(|m| filter.method.is_none_or(|only| only == *m)) {
@@ -200,10 +211,6 @@ fn due(conn: &Connection, filter: &QueueFilter, due_ms: i64) -> rusqlite::Result
 
 /// Payments with a receipt in the queue or parked, the oldest receipt first.
 fn waiting(conn: &Connection, filter: &QueueFilter) -> rusqlite::Result<Vec<Payment>> {
-    const QUEUED: &str = "SELECT asked_ms, payment_id FROM outbox WHERE state = 'queued' AND (?1 IS NULL OR method = ?1) \
-                          ORDER BY asked_ms LIMIT ?2";
-    const PARKED: &str = "SELECT asked_ms, payment_id FROM outbox WHERE state = 'parked' AND (?1 IS NULL OR method = ?1) \
-                          ORDER BY asked_ms LIMIT ?2";
     let mut found: Vec<(i64, String)> = Vec::new();
     for sql in [QUEUED, PARKED] {
         let mut statement = conn.prepare_cached(sql)?;

@@ -114,7 +114,7 @@ impl Store {
 /// What is open, and what hangs on the box.
 pub(super) fn open_items(conn: &Connection) -> rusqlite::Result<OpenItems> {
     Ok(OpenItems {
-        payments: rows::payments(conn, "SELECT body FROM payment WHERE resident = 1 ORDER BY number", [])?,
+        payments: rows::payments(conn, rows::OPEN, [])?,
         settlement: rows::last_settlement(conn)?,
         register: rows::register(conn)?,
     })

@@ -181,6 +181,9 @@ pub(super) fn parse_body<T: serde::de::DeserializeOwned>(row: &Row<'_>) -> rusql
     serde_json::from_str(row.get_ref(0)?.as_str()?).map_err(unreadable)
 }
 
+/// Payments that may not leave memory.
+pub(super) const OPEN: &str = "SELECT body FROM payment WHERE resident = 1 ORDER BY number";
+
 /// Payments that a code has been used for: not those that proved to move no money, after which the code may be shown again.
 pub(super) const BY_CODE: &str = "SELECT body FROM payment WHERE code = ?1 AND method = ?2 \
                                   AND state NOT IN ('declined', 'cancelled', 'expired') ORDER BY number";

@@ -7,6 +7,8 @@ use crate::driver::ledger::LedgerError;
 use crate::history::{Filter, History as _, QueueFilter};
 use crate::payment::fiscal::Fiscal;
 use crate::payment::terminal::Lookup;
+use crate::store::history::{DUE, PARKED, QUEUED, list};
+use crate::store::rows;
 
 #[test]
 fn a_sale_that_was_committed_is_there_after_a_restart() {
@@ -250,6 +252,28 @@ fn payments_whose_money_went_back_are_found_by_when_they_changed() {
     let changed_ms = scribe.payment(1).updated_ms;
     assert_eq!(since(changed_ms), [id(1)]);
     assert_eq!(since(changed_ms + 1), []);
+}
+
+#[test]
+fn no_question_on_the_way_of_a_sale_reads_a_whole_table() {
+    let (_dir, store) = fresh();
+    let state = |name: &str| list(&Filter { state: Some(name.into()), ..Filter::default() }).0;
+    let order = list(&Filter { order_id: Some("1".into()), ..Filter::default() }).0;
+    let queries =
+        [rows::OPEN, rows::BY_CODE, rows::BY_TOKEN, rows::BY_UPSTREAM, DUE, QUEUED, PARKED, &state("declined"), &order];
+    for sql in queries {
+        let plan: Vec<String> = store
+            .conn
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .and_then(|mut s| {
+                let nothing = vec![rusqlite::types::Value::Null; s.parameter_count()];
+                s.query_map(rusqlite::params_from_iter(nothing), |r| r.get("detail"))?.collect()
+            })
+            .expect(sql);
+        let whole = |step: &String| step.starts_with("SCAN") && !step.contains("INDEX");
+        assert!(!plan.iter().any(whole), "{sql}: {plan:?}");
+        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")) || sql == order, "{sql} sorts: {plan:?}");
+    }
 }
 
 #[test]
