@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::error::{StoreError, history as explain};
+use super::laid_up::frozen;
 use super::{FILE, rows, schema};
 use crate::history::{Filter, History, HistoryError, JournalLine, QueueFilter};
 use crate::limits;
@@ -28,9 +29,14 @@ impl Archive {
     /// # Errors
     /// There is no store, or it cannot be read.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        let path = dir.join(FILE);
-        let first = reader(&path)?;
-        Ok(Self { path, idle: Mutex::new(vec![first]) })
+        let archive = Self::of(dir);
+        reader(&archive.path).or_else(|why| frozen(&archive.path).map_err(|_| why))?;
+        Ok(archive)
+    }
+
+    /// The past of a store that is open for writing.
+    pub(super) fn of(dir: &Path) -> Self {
+        Self { path: dir.join(FILE), idle: Mutex::new(Vec::new()) }
     }
 
     /// Check the whole file, as long as it takes, on a connection of its own. What is found is left as word for the next start, which
@@ -53,13 +59,14 @@ impl Archive {
 
     fn read<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, HistoryError> {
         let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let conn = match kept {
-            Some(conn) => conn,
-            None => reader(&self.path).map_err(|e| HistoryError(e.to_string()))?,
+        let (conn, keep) = match kept.map_or_else(|| reader(&self.path), Ok) {
+            Ok(conn) => (conn, true),
+            // Not kept: it would not see what is written once the file system lets somebody write.
+            Err(why) => (frozen(&self.path).map_err(|_| HistoryError(why.to_string()))?, false),
         };
         let answer = question(&conn).map_err(|e| explain(&e));
         // After an error the connection is dropped: the file may have been replaced.
-        if answer.is_ok() {
+        if keep && answer.is_ok() {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             if idle.len() < IDLE {
                 idle.push(conn);

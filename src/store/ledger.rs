@@ -20,6 +20,7 @@ impl Ledger for Store {
     }
 
     fn begin(&mut self) -> Result<(), LedgerError> {
+        self.heal()?;
         // A transaction that an error ended, or that a caller forgot, must not swallow this one.
         self.rollback();
         // IMMEDIATE: whoever else writes (nobody should) is met here and not in the middle.
@@ -80,6 +81,7 @@ impl Ledger for Store {
     }
 
     fn prove_writable(&mut self) -> Result<(), LedgerError> {
+        self.heal()?;
         // Without its reserve a store may take the sale and then not its answer.
         self.reserve.restore()?;
         self.begin()?;

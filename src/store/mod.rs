@@ -15,6 +15,7 @@ mod aside;
 pub mod audit;
 mod error;
 mod history;
+mod laid_up;
 mod ledger;
 mod lock;
 mod reserve;
@@ -35,6 +36,7 @@ use std::path::{Path, PathBuf};
 use crate::driver::ledger::LedgerError;
 use crate::limits;
 use crate::payment::sale::UnixMs;
+use laid_up::LaidUp;
 use lock::Lock;
 use reserve::Reserve;
 use schema::Header;
@@ -74,17 +76,34 @@ pub struct Store {
     dir: Option<PathBuf>,
     reserve: Reserve,
     salvage: Option<Salvage>,
+    laid_up: Option<LaidUp>,
     /// Dropped after the connection.
     _lock: Option<Lock>,
 }
 
 impl Store {
-    /// Open the store in `dir`, made if it is not there.
+    /// Open the store in `dir`, made if it is not there. One that can be read but not written is opened, too, and refuses to begin
+    /// until it can.
     ///
     /// # Errors
     /// What speaks against it, and what to do ([`StoreError`]). A store of a later version, of another program or in use is not touched.
     pub fn open(dir: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
         Self::open_with(dir, options, schema::MIGRATIONS)
+    }
+
+    fn open_with(dir: &Path, options: &StoreOptions, steps: &'static [M<'static>]) -> Result<Self, StoreError> {
+        Self::open_writable(dir, options, steps)
+            .or_else(|why| {
+                // On a full disk the reserve is what the log needs to be made.
+                let reserve = dir.join(RESERVE);
+                if matches!(why, StoreError::Full { .. } | StoreError::Other { .. })
+                    && std::fs::remove_file(reserve).is_ok()
+                {
+                    return Self::open_writable(dir, options, steps);
+                }
+                Err(why)
+            })
+            .or_else(|why| Self::laid_up(dir, options, steps, why))
     }
 
     /// A store that is gone when it is dropped.
@@ -96,16 +115,16 @@ impl Store {
         let mut conn = Connection::open_in_memory().map_err(|e| StoreError::sqlite(path, &e))?;
         schema::settle(&conn, path, Synchronous::Off, true)?;
         schema::migrate(&mut conn, path, schema::MIGRATIONS)?;
-        Ok(Self { conn, dir: None, reserve: Reserve::new(None, 0), salvage: None, _lock: None })
+        Ok(Self { conn, dir: None, reserve: Reserve::new(None, 0), salvage: None, laid_up: None, _lock: None })
     }
 
     /// The past of this store, for everybody else.
     ///
     /// # Errors
-    /// This store is in memory, or cannot be read.
+    /// This store is in memory.
     pub fn archive(&self) -> Result<Archive, StoreError> {
-        let dir = self.dir.as_deref().unwrap_or(Path::new(":memory:"));
-        Archive::open(dir)
+        let in_memory = || StoreError::Other { path: ":memory:".into(), what: "a store in memory has no past".into() };
+        self.dir.as_deref().map(Archive::of).ok_or_else(in_memory)
     }
 
     /// What was saved when a damaged file was set aside by this opening.
@@ -114,7 +133,7 @@ impl Store {
         self.salvage.as_ref()
     }
 
-    fn open_with(dir: &Path, options: &StoreOptions, steps: &'static [M<'static>]) -> Result<Self, StoreError> {
+    fn open_writable(dir: &Path, options: &StoreOptions, steps: &'static [M<'static>]) -> Result<Self, StoreError> {
         let path = dir.join(FILE);
         std::fs::create_dir_all(dir).map_err(|e| StoreError::io(dir, &e))?;
         let lock = Lock::take(&dir.join(LOCK))?;
@@ -130,7 +149,7 @@ impl Store {
         aside::sync(dir)?;
         lock.mark_used().map_err(|e| StoreError::io(dir.join(LOCK), &e))?;
         let reserve = Reserve::new(Some(dir.join(RESERVE)), options.reserve_bytes);
-        Ok(Self { conn, dir: Some(dir.into()), reserve, salvage, _lock: Some(lock) })
+        Ok(Self { conn, dir: Some(dir.into()), reserve, salvage, laid_up: None, _lock: Some(lock) })
     }
 
     /// Leave word for the next start that the file has to be checked whole before it is used.

@@ -4,6 +4,10 @@ use rusqlite_migration::M;
 use std::process::Command;
 
 use super::*;
+use crate::driver::ledger::LedgerError;
+use crate::history::History as _;
+use crate::payment::terminal::Lookup;
+use crate::store::laid_up::frozen;
 use crate::store::{FILE, StoreError, schema};
 
 #[test]
@@ -144,6 +148,56 @@ fn a_directory_that_is_a_file_is_named() {
     std::fs::write(&file, "").expect("written");
     let refused = Store::open(&file, &options()).expect_err("not a directory");
     assert!(matches!(refused, StoreError::Directory { .. }), "{refused}");
+}
+
+/// As `open` answers when the file system does not let it write.
+fn laid_up(dir: &Path) -> Result<Store, StoreError> {
+    let why = StoreError::ReadOnly { path: dir.into() };
+    Store::laid_up(dir, &options(), schema::MIGRATIONS, why)
+}
+
+#[test]
+fn a_store_that_cannot_be_written_is_read_and_heals() {
+    let (dir, mut store) = fresh();
+    let mut scribe = Scribe::new();
+    scribe.write(&mut store, vec![opened(1, Method::Click, Some("code-1"))]);
+    let mut reader = laid_up(dir.path()).expect("it can be read");
+    assert_eq!(reader.open_items().expect("read").payments, vec![scribe.payment(1)]);
+    // The first store stands for whatever keeps the second from writing.
+    assert!(matches!(reader.begin(), Err(LedgerError::Other(why)) if why.contains("in use")));
+    assert!(matches!(reader.prove_writable(), Err(LedgerError::Other(_))));
+    assert_eq!(reader.load(&Lookup::Payment(id(1))).expect("read").len(), 1);
+    drop(store);
+    reader.prove_writable().expect("it heals");
+    scribe.write(&mut reader, vec![approved(1, Fiscal::Owed)]);
+    drop(reader);
+    assert!(open(dir.path()).open_items().expect("read").payments.is_empty());
+}
+
+#[test]
+fn a_store_that_was_never_written_is_laid_up_empty_and_one_that_was_lost_is_not() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut store = laid_up(dir.path()).expect("nothing to overlook");
+    assert!(store.open_items().expect("read").payments.is_empty());
+    let archive = store.archive().expect("an archive");
+    assert!(archive.payment(id(1)).is_err(), "there is no past yet");
+    store.prove_writable().expect("it heals");
+    assert_eq!(archive.payment(id(1)), Ok(None));
+    drop(store);
+    std::fs::remove_file(dir.path().join(FILE)).expect("removed");
+    assert!(matches!(laid_up(dir.path()), Err(StoreError::ReadOnly { .. })), "its open payments are not known");
+}
+
+#[test]
+fn a_file_without_a_log_is_read_where_no_log_can_be_made() {
+    let (dir, mut store) = fresh();
+    let mut scribe = Scribe::new();
+    scribe.write(&mut store, vec![opened(1, Method::Click, Some("code-1"))]);
+    let file = dir.path().join(FILE);
+    assert!(frozen(&file).is_err(), "the log holds what the file lacks");
+    drop(store);
+    let conn = frozen(&file).expect("the log was written back");
+    assert_eq!(conn.query_row("SELECT count(*) FROM payment", [], |r| r.get(0)), Ok(1));
 }
 
 #[test]
