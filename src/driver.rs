@@ -19,15 +19,14 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::limits;
-use crate::payment::card::{Job, RunId};
+use crate::payment::card::{RunId, SettlementState};
 use crate::payment::event::{Denial, Effect, Event, Reply, Said, Subject};
 use crate::payment::machine::{self, Decision, Now, Rejection};
-use crate::payment::sale::{Doubt, Payment, State};
+use crate::payment::sale::{Doubt, Payment, RefundState, State};
 use crate::payment::terminal::{PinpadAt, Policy, Terminal};
 use crate::snapshot::{Snapshot, StoreHealth};
 
-use handle::Envelope;
-pub use handle::{Handle, Ticket};
+pub use handle::{Envelope, Handle, Ticket};
 pub use ledger::{Entry, Ledger, LedgerError, OpenItems};
 
 /// The owner of the state.
@@ -40,6 +39,8 @@ pub struct Driver<L> {
     waiters: HashMap<Subject, Vec<oneshot::Sender<Reply>>>,
     /// Events about money that has moved whose lines are not on disk yet, in their order.
     owed: VecDeque<Event>,
+    /// What those events are about, and why it is not written down: in doubt to whoever asks.
+    unwritten: HashMap<Subject, String>,
     health: StoreHealth,
     last: Option<Arc<Payment>>,
     faults: u64,
@@ -73,6 +74,7 @@ impl<L: Ledger> Driver<L> {
             pictures,
             waiters: HashMap::new(),
             owed: VecDeque::new(),
+            unwritten: HashMap::new(),
             health: StoreHealth::Good,
             last: None,
             faults: 0,
@@ -100,26 +102,48 @@ impl<L: Ledger> Driver<L> {
     /// The first step of a life: what the last one left in progress is in doubt.
     pub fn begin(&mut self) -> Vec<Effect> {
         self.health = self.proved();
-        self.take(vec![Envelope { event: Event::Started, accepted: None }])
+        self.take(vec![Envelope::tell(Event::Started)])
     }
 
     /// How long nothing will happen by itself, ms.
     #[must_use]
     pub fn pause_ms(&self) -> Option<u64> {
-        let retry = (self.health != StoreHealth::Good).then_some(limits::COMMIT_RETRY_MS);
-        let tick = self.terminal.next_tick_monotonic_ms().map(|at| at.saturating_sub(self.clock.monotonic_ms()));
-        retry.into_iter().chain(tick).min()
+        // What is due cannot be done without the disk, and a broken disk is not to be hammered.
+        if self.health != StoreHealth::Good {
+            return Some(limits::COMMIT_RETRY_MS);
+        }
+        self.terminal.next_tick_monotonic_ms().map(|at| at.saturating_sub(self.clock.monotonic_ms()))
+    }
+
+    /// How many wait for an answer, and how many payments are in memory: what has to stay bounded.
+    #[must_use]
+    pub fn load(&self) -> (usize, usize) {
+        (self.waiters.values().map(Vec::len).sum(), self.terminal.payments.len())
     }
 
     /// One step: everything that waits, one commit, and the effects that it set free.
     pub fn take(&mut self, batch: Vec<Envelope>) -> Vec<Effect> {
         let now = Now { wall_ms: self.clock.wall_ms(), monotonic_ms: self.clock.monotonic_ms() };
         let mut effects = self.pay_debts(now);
-        let mut batch: Vec<_> = batch.into_iter().filter(|e| !self.is_missed_by_nobody(&e.event)).collect();
+        // Whoever hung up is looked after last: another connection may ask for the same payment in this very batch.
+        let (gone, mut batch): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|e| matches!(e.event, Event::TillGone { .. }));
         if self.terminal.next_tick_monotonic_ms().is_some_and(|at| at <= now.monotonic_ms) {
             let run = RunId(Uuid::new_v4());
-            batch.push(Envelope { event: Event::Tick { run }, accepted: None });
+            batch.push(Envelope::tell(Event::Tick { run }));
         }
+        self.take_batch(batch, now, &mut effects);
+        let gone: Vec<_> = gone.into_iter().filter(|e| !self.is_missed_by_nobody(&e.event)).collect();
+        if !gone.is_empty() {
+            self.take_batch(gone, now, &mut effects);
+        }
+        self.terminal.forget_finished();
+        self.publish();
+        effects
+    }
+
+    /// Decide, commit, tell.
+    fn take_batch(&mut self, batch: Vec<Envelope>, now: Now, effects: &mut Vec<Effect>) {
         let events: Vec<&Event> = batch.iter().map(|e| &e.event).collect();
         let refusing = !self.owed.is_empty() || self.health != StoreHealth::Good;
         let decided = if refusing { Err(self.why_refusing()) } else { self.decide_and_commit(&events, now) };
@@ -129,11 +153,8 @@ impl<L: Ledger> Driver<L> {
         };
         let accepted = batch.into_iter().map(|envelope| envelope.accepted);
         for (accepted, result) in accepted.zip(results) {
-            self.tell(Outcome { accepted, result }, &mut effects);
+            self.tell(Outcome { accepted, result }, effects);
         }
-        self.terminal.forget_finished();
-        self.publish();
-        effects
     }
 
     /// A till hung up, but another connection waits for the same payment: nobody misses it.
@@ -213,12 +234,10 @@ impl<L: Ledger> Driver<L> {
         }
         let mut results = Vec::with_capacity(batch.len());
         for Envelope { event, .. } in batch {
-            let mut next = self.terminal.clone();
-            for lookup in machine::lookups(&next, event) {
-                self.ledger.load(&lookup).unwrap_or_default().into_iter().for_each(|p| next.adopt(p));
-            }
-            results.push(match machine::step(&next, event, now) {
-                Ok((after, decision)) if decision.facts.is_empty() && self.owed.is_empty() => {
+            let stepped = self.step_without_disk(event, now);
+            results.push(match stepped {
+                // Of no consequence to any payment: done.
+                Some(Ok((after, decision))) if decision.facts.is_empty() && self.owed.is_empty() => {
                     self.terminal = after;
                     Ok(decision)
                 }
@@ -226,10 +245,11 @@ impl<L: Ledger> Driver<L> {
                     self.owe(event.clone(), why);
                     Ok(Decision::default())
                 }
-                Ok((_, decision)) if decision.facts.is_empty() => Ok(decision),
-                Ok(_) => Err(Denial::Store { why: why.to_string() }),
-                Err(Rejection::Denied(denial)) => Err(denial),
-                Err(Rejection::Fault(fault)) => Err(Denial::Store { why: fault.to_string() }),
+                // What was asked about is known; nothing is set in motion behind the back of what is owed.
+                Some(Ok((_, decision))) if decision.facts.is_empty() && decision.effects.is_empty() => Ok(decision),
+                Some(Err(Rejection::Denied(denial))) => Err(denial),
+                Some(Err(Rejection::Fault(fault))) => Err(Denial::Store { why: fault.to_string() }),
+                Some(Ok(_)) | None => Err(Denial::Store { why: why.to_string() }),
             });
         }
         self.health = if self.owed.is_empty() {
@@ -240,23 +260,34 @@ impl<L: Ledger> Driver<L> {
         results
     }
 
+    /// What the machine would decide; `None` where the rows that it needs cannot be read.
+    fn step_without_disk(&mut self, event: &Event, now: Now) -> Option<Result<(Terminal, Decision), Rejection>> {
+        let mut next = self.terminal.clone();
+        for lookup in machine::lookups(&next, event) {
+            self.ledger.load(&lookup).ok()?.into_iter().for_each(|p| next.adopt(p));
+        }
+        Some(machine::step(&next, event, now))
+    }
+
     /// Keep an answer about money until the disk takes it, and tell whoever waits that nobody knows yet.
     fn owe(&mut self, event: Event, why: &LedgerError) {
-        let about = match (&event, &self.terminal.pinpad.at) {
-            (Event::ProviderAnswered { payment, .. }, _) => Some(*payment),
-            (
-                Event::PinpadSaid { said: Said::Result(_), .. } | Event::PinpadFinished { .. },
-                Some(PinpadAt::Job { job: Job::Sale { payment }, .. }),
-            ) => Some(*payment),
-            _ => None,
-        };
-        if let Some(known) = about.and_then(|id| self.terminal.payments.get(&id)) {
-            let text = format!("the answer came, but it is not written down yet: {why}");
-            let mut doubted = Payment::clone(known);
-            doubted.state = State::InDoubt { why: Doubt::Answer { text } };
-            self.wake(Subject::Payment(doubted.id), &Reply::Payment(Arc::new(doubted)));
+        let about = owed_about(&event, self.terminal.pinpad.at.as_ref());
+        // Of a device that comes and goes only the last word matters.
+        let device = std::mem::discriminant(&event);
+        match event {
+            Event::PinpadUp | Event::PinpadDown { .. } => {
+                self.owed.retain(|e| !matches!(e, Event::PinpadUp | Event::PinpadDown { .. }));
+            }
+            Event::Scanner { .. } => self.owed.retain(|e| std::mem::discriminant(e) != device),
+            _ => {}
         }
         self.owed.push_back(event);
+        if let Some(subject) = about {
+            self.unwritten.insert(subject, why.to_string());
+            if let Some(reply) = self.reply(subject) {
+                self.wake(subject, &reply);
+            }
+        }
     }
 
     /// Try again to write down what is owed, and find out whether the disk takes lines again.
@@ -270,6 +301,7 @@ impl<L: Ledger> Driver<L> {
         match self.decide_and_commit(&refs, now) {
             Ok(results) => {
                 self.owed.clear();
+                self.unwritten.clear();
                 for result in results {
                     self.tell(Outcome { accepted: None, result }, &mut effects);
                 }
@@ -312,13 +344,23 @@ impl<L: Ledger> Driver<L> {
         let ticket = ticket.map(|first| {
             let settled = first.awaited().map(|subject| {
                 let (ear, promise) = oneshot::channel();
-                self.waiters.entry(subject).or_default().push(ear);
+                self.listen(subject, ear);
                 promise
             });
             Ticket { first, settled }
         });
         // A till that hung up meanwhile says so by an event of its own.
         let _ = accepted.send(ticket);
+    }
+
+    /// Remember who waits, and forget who no longer does: a till may ask again and again while nothing happens.
+    fn listen(&mut self, subject: Subject, ear: oneshot::Sender<Reply>) {
+        if self.waiters.len() > limits::EVENT_QUEUE_LEN {
+            self.waiters.retain(|_, ears| ears.iter().any(|ear| !ear.is_closed()));
+        }
+        let ears = self.waiters.entry(subject).or_default();
+        ears.retain(|ear| !ear.is_closed());
+        ears.push(ear);
     }
 
     fn settle(&mut self, subject: Subject) {
@@ -335,14 +377,37 @@ impl<L: Ledger> Driver<L> {
         }
     }
 
-    /// A subject as it stands.
+    /// A subject as it stands; in doubt while the answer about its money is not on disk.
     fn reply(&self, subject: Subject) -> Option<Reply> {
+        let unwritten = self
+            .unwritten
+            .get(&subject)
+            .map(|why| Doubt::Answer { text: format!("the answer came, but it is not written down yet: {why}") });
         let payment = |id| self.terminal.payments.get(id).cloned();
         match &subject {
-            Subject::Payment(id) => payment(id).map(Reply::Payment),
-            Subject::Refund(id, refund) => payment(id).map(|p| Reply::Refund(p, *refund)),
+            Subject::Payment(id) => payment(id).map(|mut p| {
+                if let Some(why) = unwritten {
+                    Arc::make_mut(&mut p).state = State::InDoubt { why };
+                }
+                Reply::Payment(p)
+            }),
+            Subject::Refund(id, refund) => payment(id).map(|mut p| {
+                if let Some(why) = unwritten {
+                    let refunds = &mut Arc::make_mut(&mut p).refunds;
+                    refunds.iter_mut().filter(|r| r.id == *refund).for_each(|r| {
+                        r.state = RefundState::InDoubt { why: why.clone() };
+                    });
+                }
+                Reply::Refund(p, *refund)
+            }),
             Subject::Confirmation(id, number) => payment(id).map(|p| Reply::Confirmation(p, *number)),
-            Subject::Settlement(id) => self.terminal.settlement.clone().filter(|s| s.id == *id).map(Reply::Settlement),
+            Subject::Settlement(id) => {
+                let mut settlement = self.terminal.settlement.clone().filter(|s| s.id == *id)?;
+                if let Some(why) = unwritten {
+                    Arc::make_mut(&mut settlement).state = SettlementState::InDoubt { why };
+                }
+                Some(Reply::Settlement(settlement))
+            }
         }
     }
 
@@ -351,6 +416,18 @@ impl<L: Ledger> Driver<L> {
         let queue = self.ledger.queue_depth().unwrap_or_else(|_| self.pictures.borrow().queue);
         let picture = picture::of(&self.terminal, queue, &self.health, self.last.as_ref(), self.faults, self.sequence);
         self.pictures.send_replace(Arc::new(picture));
+    }
+}
+
+/// Whose money an owed event speaks of, once it speaks of its end.
+fn owed_about(event: &Event, at: Option<&PinpadAt>) -> Option<Subject> {
+    match (event, at) {
+        (Event::ProviderAnswered { payment, .. }, _) => Some(Subject::Payment(*payment)),
+        (
+            Event::PinpadSaid { run, said: Said::Result(_), .. } | Event::PinpadFinished { run, .. },
+            Some(PinpadAt::Job { run: at, job }),
+        ) if run == at => Some(Subject::from(*job)),
+        _ => None,
     }
 }
 

@@ -14,6 +14,22 @@ pub struct Envelope {
     pub(super) accepted: Option<oneshot::Sender<Result<Ticket, Denial>>>,
 }
 
+impl Envelope {
+    /// An event that nobody waits for.
+    #[must_use]
+    pub fn tell(event: Event) -> Self {
+        Self { event, accepted: None }
+    }
+
+    /// An event and the ear of its sender. [`Handle::ask`] is the way for a running daemon; a simulation that drives [`super::Driver::take`]
+    /// itself has no other.
+    #[must_use]
+    pub fn ask(event: Event) -> (Self, oneshot::Receiver<Result<Ticket, Denial>>) {
+        let (accepted, answer) = oneshot::channel();
+        (Self { event, accepted: Some(accepted) }, answer)
+    }
+}
+
 /// What was accepted, and the promise of its end.
 #[derive(Debug)]
 pub struct Ticket {
@@ -23,6 +39,14 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// What it became, if it has; `None` while the wait goes on, and for ever after a stop.
+    pub fn try_settled(&mut self) -> Option<Reply> {
+        match &mut self.settled {
+            None => Some(self.first.clone()),
+            Some(end) => end.try_recv().ok(),
+        }
+    }
+
     /// Wait until it is final or in doubt. Has no limit of its own: every step below has one.
     ///
     /// # Errors
@@ -52,8 +76,7 @@ impl Handle {
         if self.queue.capacity() <= limits::EVENT_QUEUE_RESERVE {
             return Err(Denial::Overloaded);
         }
-        let (accepted, answer) = oneshot::channel();
-        let envelope = Envelope { event, accepted: Some(accepted) };
+        let (envelope, answer) = Envelope::ask(event);
         self.queue.try_send(envelope).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => Denial::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Denial::ShuttingDown,
@@ -64,7 +87,7 @@ impl Handle {
     /// Report what happened. Waits for room and is never refused; returns when the event is in the queue.
     pub async fn tell(&self, event: Event) {
         // A closed queue means that the daemon stops: what was not told is asked about at the next start.
-        let _ = self.queue.send(Envelope { event, accepted: None }).await;
+        let _ = self.queue.send(Envelope::tell(event)).await;
     }
 
     /// Report something from a place that cannot wait (a dropped connection). Waits in the background for room.

@@ -206,6 +206,10 @@ impl Payment {
             Fact::Approved { approval, late, fiscal, .. } => {
                 self.approval = Some(approval.clone());
                 self.late = *late;
+                if *late {
+                    // Money came after the "no": from here on the truth is repeated, not what was said first.
+                    self.answer = None;
+                }
                 self.fiscal = *fiscal;
                 self.become_state(State::Paid)
             }
