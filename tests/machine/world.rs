@@ -1,17 +1,19 @@
 //! A world in which anything can happen to the machine, and the promises that must survive it.
 
+#[path = "promises.rs"]
+mod promises;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use tolov::payment::card::{Question, ResultClass, RunId, RunResult, SettlementId, Slip};
 use tolov::payment::event::{
     Confirm, Delivery, Event, GiveBack, Outcome, PinpadOrder, RunEnd, Said, SaleRef, Sell, Verdict,
 };
 use tolov::payment::fact::Fact;
-use tolov::payment::fiscal::{Fiscal, Receipt};
-use tolov::payment::machine::{self, Decision, Now, Rejection};
+use tolov::payment::fiscal::Receipt;
+use tolov::payment::machine::{self, Now, Rejection};
 use tolov::payment::sale::{
-    Approval, Decline, DeclineKind, Merchant, Method, Payment, PaymentId, Private, RefundId, RefundState, State, Token,
+    Approval, Decline, DeclineKind, Merchant, Method, Payment, PaymentId, Private, RefundId, State, Token,
 };
 use tolov::payment::terminal::{Lookup, Policy, Terminal};
 use tolov::payment::{Currency, Effect, Money};
@@ -363,127 +365,6 @@ impl World {
             }
             _ => {}
         }
-    }
-
-    /// The promises, after one step.
-    fn check(&mut self, before: &Terminal, after: &Terminal, event: &Event, done: &Decision) -> Result<(), String> {
-        // Facts are the only thing that changes a payment; and each of their arrows is drawn.
-        let mut replayed = before.clone();
-        for fact in &done.facts {
-            let was = replayed.payments.clone();
-            replayed.apply(self.wall_ms, fact).map_err(|e| format!("its own facts do not apply: {e}"))?;
-            for (id, p) in &replayed.payments {
-                let from = was.get(id).map(|w| &w.state);
-                self.check_arrow(from, p, event, fact)?;
-            }
-        }
-        if (&replayed.payments, &replayed.settlement, &replayed.register)
-            != (&after.payments, &after.settlement, &after.register)
-        {
-            return Err("the facts do not give the state".into());
-        }
-        for effect in &done.effects {
-            self.check_charge(effect, after, done)?;
-        }
-        let attended: Vec<_> = after.payments.values().filter(|p| p.attended && p.state.is_in_progress()).collect();
-        if attended.len() > 1 {
-            return Err(format!("{} payments hold the counter", attended.len()));
-        }
-        after.payments.values().try_for_each(|p| self.check_payment(p))?;
-        if let Some(s) = &after.settlement {
-            self.reached.insert(format!("settlement {}", s.state.name()));
-        }
-        Ok(())
-    }
-
-    fn check_arrow(&mut self, from: Option<&State>, p: &Payment, event: &Event, fact: &Fact) -> Result<(), String> {
-        let Some(from) = from.filter(|from| **from != p.state) else { return Ok(()) };
-        self.reached.insert(format!("from {} to {}", from.name(), p.state.name()));
-        let evidence = match event {
-            Event::ProviderAnswered { outcome, .. } => matches!(outcome, Outcome::Approved(_) | Outcome::Refused(_)),
-            Event::PinpadFinished { end, .. } => *end == RunEnd::Ended,
-            Event::Resolve { .. } => true,
-            _ => false,
-        };
-        let stays = matches!(p.state, State::InDoubt { .. });
-        if matches!(from, State::InDoubt { .. }) && !stays && !evidence {
-            return Err(format!("a doubt ended as {} without evidence", p.state.name()));
-        }
-        if p.state == State::Paid {
-            let owed = if p.method == Method::Humo { Fiscal::NotRequired } else { Fiscal::Owed };
-            if !matches!(fact, Fact::Approved { fiscal, .. } if *fiscal == owed) {
-                return Err(format!("it became paid by {fact:?}"));
-            }
-            if p.late != matches!(from, State::Cancelled { .. } | State::Declined(_) | State::Expired) {
-                return Err("`late` does not say whether it had ended".into());
-            }
-        }
-        Ok(())
-    }
-
-    /// One charge an intent, ever; and none without its intent in the journal.
-    fn check_charge(&mut self, effect: &Effect, after: &Terminal, done: &Decision) -> Result<(), String> {
-        let payment = match effect {
-            Effect::Charge { payment } => payment.id,
-            Effect::PinpadRun { run, order: PinpadOrder::Sale(_) } => {
-                let of = after.payments.values().find(|p| p.run.as_ref().is_some_and(|r| r.id == *run));
-                of.map(|p: &Arc<Payment>| p.id).ok_or("a sale was sent to the PinPad for no payment")?
-            }
-            _ => return Ok(()),
-        };
-        let intent =
-            |f: &Fact| matches!(f, Fact::Opened { .. } | Fact::CodeBound { .. }) && f.payment() == Some(payment);
-        if !done.facts.iter().any(intent) {
-            return Err("money was asked for without an intent in the journal".into());
-        }
-        let count = self.charged.entry(payment).or_default();
-        *count += 1;
-        if *count > 1 { Err(format!("payment {payment} was charged {count} times")) } else { Ok(()) }
-    }
-
-    fn check_payment(&mut self, p: &Payment) -> Result<(), String> {
-        self.reached.insert(p.state.name().to_owned());
-        if p.late && p.state == State::Paid {
-            self.reached.insert("paid late".into());
-        }
-        let paid = matches!(p.state, State::Paid | State::Refunded);
-        let debt = match p.method {
-            Method::Humo => p.fiscal == Fiscal::NotRequired,
-            _ => !matches!(p.fiscal, Fiscal::None | Fiscal::NotRequired),
-        };
-        if paid && (!debt || p.approval.is_none()) {
-            return Err(format!("paid, and its fiscal state is {}", p.fiscal.name()));
-        }
-        if !paid && p.fiscal != Fiscal::None {
-            return Err(format!("not paid, and its fiscal state is {}", p.fiscal.name()));
-        }
-        for r in &p.refunds {
-            self.reached.insert(format!("refund {}", r.state.name()));
-        }
-        for c in &p.confirmations {
-            self.reached.insert(format!("receipt {}", c.state.name()));
-        }
-        let back: i64 = p.refunds.iter().filter(|r| r.state.holds_money()).map(|r| r.amount.minor()).sum();
-        let done: i64 = p.refunds.iter().filter(|r| r.state == RefundState::Done).map(|r| r.amount.minor()).sum();
-        if back > p.amount.minor() {
-            return Err(format!("{back} of {} may go back", p.amount.minor()));
-        }
-        if (p.state == State::Refunded) != (paid && done == p.amount.minor()) {
-            return Err(format!("{}, and {done} of {} went back", p.state.name(), p.amount.minor()));
-        }
-        let charges = self.charged.get(&p.id).copied().unwrap_or(0);
-        // An answer to a question that nobody asked makes a doubt first; what follows is the operator's.
-        let never_sent = matches!(p.method, Method::Click | Method::Payme) && p.code.is_none();
-        if paid && charges == 0 && !never_sent {
-            return Err("paid, and nobody was asked for its money".into());
-        }
-        if let Some(run) = &p.run
-            && run.is_over()
-            && matches!(p.state, State::AwaitingPayer | State::BankProcessing)
-        {
-            return Err("its run is over and it still waits".into());
-        }
-        Ok(())
     }
 
     fn replayed(&self) -> Result<Terminal, String> {
