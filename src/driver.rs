@@ -365,7 +365,7 @@ impl<L: Ledger> Driver<L> {
 
     fn settle(&mut self, subject: Subject) {
         let Some(reply) = self.reply(subject) else { return };
-        if let Reply::Payment(payment) = &reply {
+        if let Reply::Payment(payment) | Reply::Refund(payment, _) = &reply {
             self.last = Some(payment.clone());
         }
         self.wake(subject, &reply);

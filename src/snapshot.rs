@@ -11,7 +11,7 @@ use crate::payment::sale::{Payment, UnixMs};
 pub struct Snapshot {
     /// Counts up with every published picture.
     pub sequence: u64,
-    /// The payment at the counter: the open one that holds scanner, PinPad and display.
+    /// The payment at the counter: the open one that holds scanner, PinPad and display, or the one whose card money is being given back.
     pub counter: Option<Arc<Payment>>,
     /// Payments in progress, at the counter and beside it.
     pub open: usize,

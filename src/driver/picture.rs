@@ -27,7 +27,7 @@ pub(super) fn of(
     let scans = terminal.policy.methods.iter().any(|m| *m != Method::Humo);
     Snapshot {
         sequence,
-        counter: terminal.counter().cloned(),
+        counter: terminal.counter().or_else(|| giving_back(terminal)).cloned(),
         open: terminal.payments.values().filter(|p| p.state.is_in_progress()).count(),
         last: last.cloned(),
         in_doubt,
@@ -48,6 +48,12 @@ pub(super) fn of(
         pinpad_status: pinpad.status.clone(),
         faults,
     }
+}
+
+/// The payment whose money is on its way back through the PinPad: then it is what goes on at the counter.
+fn giving_back(terminal: &Terminal) -> Option<&Arc<Payment>> {
+    let at_work = |state: &RefundState| matches!(state, RefundState::Requested | RefundState::Processing);
+    terminal.payments.values().find(|p| p.refunds.iter().any(|r| at_work(&r.state)))
 }
 
 fn is_in_doubt(terminal: &Terminal, payment: &Payment) -> bool {
