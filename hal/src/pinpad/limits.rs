@@ -73,3 +73,9 @@ impl Default for Limits {
         }
     }
 }
+
+/// Commissioning: a tty that is there opens within this.
+pub const LEARN_OPEN: Duration = Duration::from_secs(3);
+
+/// Commissioning: a ping with the right settings is over within this, a wrong one is given up after it.
+pub const LEARN_PING: Duration = Duration::from_secs(4);

@@ -5,6 +5,7 @@
 //! `release`, that the evidence is safe on disk: the PinPad waits, the disk does not lie.
 
 pub mod arcus2;
+pub mod learn;
 pub mod limits;
 pub mod net;
 pub mod port;

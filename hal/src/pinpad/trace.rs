@@ -67,10 +67,16 @@ pub fn of_pinpad(payload: &[u8]) -> String {
             let name = payload.split(|b| *b == b':').next().unwrap_or_default();
             format!("{}:<{} bytes>", printable(&decode_cp1251(&name[..name.len().min(32)])), payload.len() - name.len())
         }
-        // A name may stand in any piece: within a trace line every piece is masked as if it followed a card number.
-        Message::Print(text) => format!("PRINT:{}", printable(&slip::mask_holder(&text))),
+        Message::Print(text) => format!("PRINT:{}", printable(&mask_piece(&text))),
         _ => printable(&slip::mask_numbers(&decode_cp1251(payload))),
     }
+}
+
+/// The cut between two pieces may lie between a card number and the holder's name, and a trace line knows nothing of the
+/// one before it: so every piece is masked as if it followed a card number.
+fn mask_piece(text: &str) -> String {
+    const CARD: &str = "000000******0000\n";
+    slip::mask_holder(&format!("{CARD}{text}")).split_off(CARD.len())
 }
 
 /// An answer or request of ours as one line.
@@ -113,6 +119,12 @@ mod tests {
     fn card_numbers_are_masked_in_every_message() {
         assert_eq!(of_pinpad(b"STATUS:9860090112347856"), "STATUS:986009******7856");
         assert_eq!(of_pinpad(b"SETTAGS:PAN=9860090112347856\x1bTRACK2=1"), "SETTAGS:PAN=986009******7856");
+    }
+
+    #[test]
+    fn a_name_is_masked_even_when_its_piece_begins_with_it() {
+        assert_eq!(of_pinpad(b"PRINT:   ALI VALIYEV\nAID: 1"), "PRINT:   *** *******⏎AID: 1");
+        assert_eq!(of_pinpad(b"PRINT:986009******7856\nALI V"), "PRINT:986009******7856⏎*** *");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout};
 use super::*;
 use crate::pinpad::arcus2::dialogue::LocalTime;
 use crate::pinpad::arcus2::request::{ReferenceKind, ReferencePlace};
+use crate::pinpad::learn::{self, LearnError};
 use crate::pinpad::port::{self, Clock, PortHandle, PortSettings};
 use crate::pinpad::slip::{self, SlipOperation};
 use crate::pinpad::{Command, End, Evidence, Operation, OperationId, Signal};
@@ -83,7 +84,6 @@ impl Bench {
         let mut port = PortSettings::new(&settings.path);
         port.limits.drain_quiet = Duration::from_millis(30);
         port.limits.drain_after_failure = Duration::from_millis(400);
-        port.limits.frame = Duration::from_millis(300);
         port.limits.reopen_first = Duration::from_millis(20);
         port.limits.reopen_longest = Duration::from_millis(50);
         port.limits.ping = Duration::from_secs(2);
@@ -274,7 +274,7 @@ async fn a_silent_pinpad_ends_in_lost_with_and_without_a_charge() {
 
 #[tokio::test]
 async fn a_frame_that_breaks_off_is_lost_and_the_money_is_in_the_books() {
-    let mut bench = Bench::new().await;
+    let mut bench = Bench::with(|_| {}, |p| p.limits.frame = Duration::from_millis(300)).await;
     let run = bench.scripted(Behaviour::CutMidFrame).await;
     assert!(run.is_lost() && run.result().is_none() && run.card(), "{run:?}");
     assert_eq!(slip::parse(&run.slip())[0].approved, Some(true), "a slip is not a result");
@@ -439,4 +439,38 @@ async fn a_mute_pinpad_on_an_open_line_is_down_until_it_answers() {
     bench.send(Command::Recover { operation: id, card_presented: false }).await;
     assert!(matches!(bench.signal().await, Signal::Down { .. }), "it does not understand 115200 baud");
     assert!(matches!(bench.signal().await, Signal::Finished { end: End::Lost { .. }, .. }));
+}
+
+#[tokio::test]
+async fn the_dialect_of_a_line_is_learned_with_pings_and_a_sale_that_is_voided() {
+    for (transport, amount_format, charged) in
+        [(Transport::BinLen, AmountFormat::Minor, 100), (Transport::Block5A, AmountFormat::Decimal, 10_000)]
+    {
+        let settings = SimSettings { transport, amount_format, baud: Some(9_600), ..SimSettings::new(place()) };
+        let mut base = PortSettings::new(&settings.path);
+        base.limits.ping = Duration::from_millis(700);
+        let sim = PinpadSim::spawn(settings).expect("a pty");
+        sim.set_usual(Script::at_once(Behaviour::Approve));
+        let clock = Arc::new(TestClock(Instant::now()));
+        let learned = learn::learn(base, clock, &[115_200, 9_600], true).await.expect("learned");
+        assert_eq!((learned.baud, learned.transport, learned.amount_format), (9_600, transport, Some(amount_format)));
+        let probe = learned.probe.clone().expect("a sale was asked for");
+        assert_eq!((probe.charged_minor, probe.voided), (charged, true));
+        assert_eq!(sim.ledger().balance_minor(), 0);
+        assert!(learned.trace.iter().any(|line| line == "< STORERC:400"), "{:?}", learned.trace);
+        assert!(!learned.trace.concat().contains("CARDTEST14"), "the holder is not in the trace");
+        assert!(learned.lines("/dev/x").contains("baud = 9600"));
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_is_not_there_and_a_pinpad_that_is_mute_are_told_apart() {
+    let clock = Arc::new(TestClock(Instant::now()));
+    let missing = learn::learn(PortSettings::new("/nowhere/tty"), clock.clone(), &[9_600], false).await;
+    assert!(matches!(missing, Err(LearnError::NoLine(_))));
+    let settings = SimSettings { baud: Some(9_600), ..SimSettings::new(place()) };
+    let mut base = PortSettings::new(&settings.path);
+    base.limits.ping = Duration::from_millis(300);
+    let _sim = PinpadSim::spawn(settings).expect("a pty");
+    assert_eq!(learn::learn(base, clock, &[115_200], false).await, Err(LearnError::NoAnswer(2)));
 }
