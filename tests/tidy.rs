@@ -384,3 +384,18 @@ fn every_link_in_the_documents_leads_somewhere() {
     }
     assert_eq!(dead_links("docs/a.md", "[a](nowhere.md) [b](limits.md#x) [c](https://example.org)").len(), 1);
 }
+
+/// Rooms of the terminal that the README's map does not show.
+fn unmapped(readme: &str, rooms: &[String]) -> Vec<String> {
+    rooms.iter().filter(|room| !readme.contains(&format!("src/{room}"))).cloned().collect()
+}
+
+#[test]
+fn the_readmes_map_shows_every_room() {
+    let entries = root().join("src").read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut rooms: Vec<String> = entries.map(|name| name.trim_end_matches(".rs").to_owned()).collect();
+    rooms.retain(|room| !matches!(room.as_str(), "lib" | "main"));
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    assert_eq!(unmapped(&readme, &rooms), Vec::<String>::new());
+    assert_eq!(unmapped("src/api", &["api".into(), "attic".into()]), ["attic"]);
+}
