@@ -1,0 +1,180 @@
+//! A whole terminal for tests: the real daemon as a process, and the simulated vendors in the test's own process, so that their books
+//! outlive every kill.
+
+#![allow(dead_code, reason = "each test uses its part of the bench")]
+
+pub mod http;
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hal::sim::pinpad::{PinpadSim, SimHandle, SimSettings};
+use tolov::demo::gateway::{GatewaySim, GatewaySimHandle, GatewaySimSettings};
+
+use http::Answer;
+
+/// How long a test waits for something that has to happen.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The vendors, and where the daemon finds them. Lives in the test's process.
+pub struct Vendors {
+    pub gateway: GatewaySimHandle,
+    pub pinpad: SimHandle,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// A terminal on a bench: vendors, a folder, a configuration, and the daemon when it runs.
+pub struct Bench {
+    pub vendors: Vendors,
+    pub dir: tempfile::TempDir,
+    pub address: SocketAddr,
+    pub daemon: Option<Child>,
+}
+
+impl Bench {
+    /// A bench with everything plugged in; the daemon does not run yet.
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        let gateway = runtime.block_on(GatewaySim::spawn(GatewaySimSettings::default())).expect("the gateway");
+        let mut settings = SimSettings::new(dir.path().join("pinpad"));
+        settings.ping_every = Duration::from_millis(50);
+        settings.ledger = Some(dir.path().join("pinpad.ledger"));
+        let pinpad = runtime.block_on(async { PinpadSim::spawn(settings) }).expect("the PinPad");
+        let address = free_address();
+        let bench = Self { vendors: Vendors { gateway, pinpad, runtime }, dir, address, daemon: None };
+        bench.write_configuration();
+        bench
+    }
+
+    /// A bench whose daemon serves.
+    pub fn running() -> Self {
+        let mut bench = Self::new();
+        bench.start();
+        bench
+    }
+
+    fn write_configuration(&self) {
+        let dir = self.dir.path().display();
+        let board = format!(
+            "title = \"bench\"\ntier = \"checked\"\n[pinpad]\nport = \"{dir}/pinpad\"\nbaud = 115200\n\
+             [display]\nkind = \"memory\"\nwidth = 320\nheight = 240\n"
+        );
+        fs::write(self.dir.path().join("board.toml"), board).expect("the board file");
+        let gateway = self.vendors.gateway.base_url();
+        let address = self.address;
+        let configuration = format!(
+            "board = \"{dir}/board.toml\"\nlanguage = \"en\"\n\
+             [merchant]\ninn = \"123456789\"\nkkm_id = \"00000001\"\ndevice_id = \"00000001\"\n\
+             [api]\nlisten = \"{address}\"\n[store]\ndir = \"{dir}/store\"\n\
+             [click]\nbase_url = \"{gateway}\"\n[payme]\nbase_url = \"{gateway}\"\n[humo]\ndriver = \"arcus2\"\n"
+        );
+        fs::write(self.configuration(), configuration).expect("the configuration");
+    }
+
+    pub fn configuration(&self) -> PathBuf {
+        self.dir.path().join("tolov.toml")
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.dir.path().join("store")
+    }
+
+    /// The command that runs the daemon; a test may add to its environment.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tolov"));
+        let log = fs::File::options().create(true).append(true).open(self.dir.path().join("log")).expect("a log");
+        command.arg("run").arg("--config").arg(self.configuration()).stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(log);
+        command
+    }
+
+    /// Start the daemon and wait until it serves.
+    pub fn start(&mut self) {
+        let command = self.command();
+        self.start_with(command);
+    }
+
+    pub fn start_with(&mut self, mut command: Command) {
+        assert!(self.daemon.is_none(), "it runs already");
+        self.daemon = Some(command.spawn().expect("the daemon"));
+        self.until("the daemon serves", || http::get(self.address, "/health/live").is_ok_and(|a| a.status == 200));
+    }
+
+    /// SIGKILL: the power goes.
+    pub fn cut(&mut self) {
+        let mut daemon = self.daemon.take().expect("a running daemon");
+        daemon.kill().expect("SIGKILL");
+        daemon.wait().expect("its end");
+    }
+
+    /// The power goes and comes back.
+    pub fn power_cut(&mut self) {
+        self.cut();
+        self.start();
+    }
+
+    /// Whether the PinPad is there for the daemon.
+    pub fn wait_for_pinpad(&self) {
+        self.until("the PinPad is up", || {
+            let ready = http::get(self.address, "/health/ready").map(|a| a.body).unwrap_or_default();
+            !ready.to_lowercase().contains("pinpad")
+        });
+    }
+
+    /// Wait for something that has to happen.
+    pub fn until(&self, what: &str, happened: impl Fn() -> bool) {
+        let since = Instant::now();
+        while !happened() {
+            assert!(since.elapsed() < PATIENCE, "waited in vain: {what}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// What the daemon said so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    pub fn post(&self, path: &str, body: &str) -> Answer {
+        http::post(self.address, path, body, &[]).unwrap_or_else(|e| panic!("{path}: {e}\n{}", self.log()))
+    }
+
+    pub fn post_with_key(&self, path: &str, body: &str, key: &str) -> Answer {
+        let answer = http::post(self.address, path, body, &[("Idempotency-Key", key)]);
+        answer.unwrap_or_else(|e| panic!("{path}: {e}\n{}", self.log()))
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        http::get(self.address, path).unwrap_or_else(|e| panic!("{path}: {e}\n{}", self.log()))
+    }
+
+    /// The store's whole story, held against itself.
+    pub fn audit(&self) {
+        let report = tolov::store::audit(&self.store()).expect("an audit");
+        assert!(report.holds(), "the audit does not hold:\n{report}");
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
+    }
+}
+
+/// An address that nobody listens on now.
+pub fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address")
+}
+
+/// A file of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
