@@ -1,7 +1,7 @@
 //! A whole terminal for tests: the real daemon as a process, and the simulated vendors in the test's own process, so that their books
 //! outlive every kill.
 
-#![allow(dead_code, reason = "each test uses its part of the bench")]
+#![allow(dead_code, unreachable_pub, reason = "each test is a crate of its own and uses its part of the bench")]
 
 pub mod http;
 
@@ -38,10 +38,12 @@ impl Bench {
     /// A bench with everything plugged in; the daemon does not run yet.
     pub fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let gateway = runtime.block_on(GatewaySim::spawn(GatewaySimSettings::default())).expect("the gateway");
         let mut settings = SimSettings::new(dir.path().join("pinpad"));
         settings.ping_every = Duration::from_millis(50);
+        settings.answer_timeout = Duration::from_secs(1);
         settings.ledger = Some(dir.path().join("pinpad.ledger"));
         let pinpad = runtime.block_on(async { PinpadSim::spawn(settings) }).expect("the PinPad");
         let address = free_address();
@@ -154,7 +156,7 @@ impl Bench {
 
     /// The store's whole story, held against itself.
     pub fn audit(&self) {
-        let report = tolov::store::audit(&self.store()).expect("an audit");
+        let report = tolov::store::audit::audit(&self.store()).expect("an audit");
         assert!(report.holds(), "the audit does not hold:\n{report}");
     }
 }
