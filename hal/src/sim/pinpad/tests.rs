@@ -79,7 +79,7 @@ impl Bench {
     async fn with(sim_is: impl FnOnce(&mut SimSettings), port_is: impl FnOnce(&mut PortSettings)) -> Self {
         let mut settings = SimSettings::new(place());
         settings.ping_every = Duration::from_millis(30);
-        settings.answer_timeout = Duration::from_millis(800);
+        settings.answer_timeout = Duration::from_secs(5);
         sim_is(&mut settings);
         let mut port = PortSettings::new(&settings.path);
         port.limits.drain_quiet = Duration::from_millis(30);
