@@ -30,6 +30,7 @@ use crate::outbox::Outbox;
 use crate::payment::event::Event;
 use crate::service;
 use crate::store::{Archive, Store, StoreError, StoreOptions};
+use crate::ui::panel::{Frame, Panel};
 use outside::Outside;
 
 /// Why the daemon did not start.
@@ -77,11 +78,12 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
         crate::scanner::spawn(PathBuf::from(&line.port), line.baud, clock.clone(), handle.clone());
     }
 
+    let frame = spawn_display(&settings, &handle, &clock);
     let outbox = Outbox::new(providers, archive.clone(), handle.clone(), clock.clone(), deliver);
     tokio::spawn(outbox.run());
 
     let listener = listen(settings.api.listen).await?;
-    let tills = api::serve(listener, handle.clone(), archive.clone(), assemble::api(&settings), until(stopped));
+    let tills = api::serve(listener, handle.clone(), archive.clone(), assemble::api(&settings, frame), until(stopped));
     let tills = tokio::spawn(tills);
     let pictures = handle.clone();
     tokio::spawn(service::feed_watchdog(move || pictures.snapshot().sequence));
@@ -109,6 +111,15 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 /// Resolves when `stop` is set.
 async fn until(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Draws every picture of the terminal; the newest frame is there for whoever shows it.
+fn spawn_display(settings: &Settings, handle: &Handle, clock: &Clock) -> watch::Receiver<Arc<Frame>> {
+    let panel = Panel::new(assemble::language(settings));
+    let (frames, newest) = watch::channel(panel.frame());
+    let clock = clock.clone();
+    tokio::spawn(crate::ui::panel::run(handle.pictures(), panel, frames, move || clock.wall_ms()));
+    newest
 }
 
 /// Read the whole store once, now that tills are served. A damaged one closes sales, and is set aside at the next start.

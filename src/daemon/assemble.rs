@@ -4,14 +4,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hal::pinpad::port::PortSettings;
+use tokio::sync::watch;
 
 use crate::api::ApiSettings;
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::limits;
 use crate::payment::money::Unit;
 use crate::payment::sale::Method;
 use crate::payment::terminal::Policy;
 use crate::provider::{Gateway, GatewayKind, GatewaySettings, Providers};
+use crate::ui::panel::{self, Frame};
+use crate::ui::text;
 
 /// What the machine has to know.
 #[must_use]
@@ -54,7 +57,7 @@ pub fn providers(settings: &Settings) -> Providers {
 
 /// What the tills' door has to know.
 #[must_use]
-pub fn api(settings: &Settings) -> ApiSettings {
+pub fn api(settings: &Settings, frame: watch::Receiver<Arc<Frame>>) -> ApiSettings {
     let credentials = settings.credentials.clone();
     let unit = |gateway: &Option<GatewaySettings>| gateway.as_ref().map_or(Unit::Sum, |g| g.amount_unit);
     ApiSettings {
@@ -62,7 +65,18 @@ pub fn api(settings: &Settings) -> ApiSettings {
         till_of: Arc::new(move |token| credentials.till_of(token)),
         click_unit: unit(&settings.click),
         payme_unit: unit(&settings.payme),
+        screen: Some(Arc::new(move || Some(panel::png(&frame.borrow().pixels)))),
         humo_unit: settings.humo.as_ref().map_or(Unit::Tiyin, |humo| humo.amount_unit),
         ..ApiSettings::on(settings.api.listen)
+    }
+}
+
+/// What the display speaks.
+#[must_use]
+pub fn language(settings: &Settings) -> text::Language {
+    match settings.language {
+        config::Language::Uzbek => text::Language::Uz,
+        config::Language::Russian => text::Language::Ru,
+        config::Language::English => text::Language::En,
     }
 }
