@@ -1,6 +1,7 @@
 //! The way of receipts, whole: till's events → driver → store → outbox → gateway, through faults of the gateway and a sudden end of the daemon,
 //! held against the gateway's own books.
 #![cfg(feature = "demo")]
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
