@@ -185,8 +185,6 @@ limits! {
     CREDENTIALS_MAX: usize = 256;
     /// A configuration or board file.
     CONFIG_FILE_MAX_BYTES: u64 = 262_144;
-    /// Between two looks at the system's clock while it is not to be trusted.
-    CLOCK_CHECK_EVERY_MS: u64 = 1_000;
     /// For everything to end after a request to stop; what has not ended is in doubt and asked about at the next start.
     SHUTDOWN_MS: u64 = 10_000;
 }

@@ -160,6 +160,21 @@ fn only_the_limits_hold_bare_durations() {
     assert!(waits(&[Source::new("src/driver.rs", "Duration::from_millis(limits::COMMIT_RETRY_MS)")]).is_empty());
 }
 
+/// Limits that no code keeps: a promise in docs/limits.md that nobody holds.
+fn unkept(names: &[&str], sources: &[Source]) -> Vec<String> {
+    let others: Vec<&Source> = sources.iter().filter(|source| source.path != "src/limits.rs").collect();
+    let kept = |name: &str| others.iter().any(|source| !source.words(name).is_empty());
+    names.iter().filter(|name| !kept(name)).map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn every_limit_is_kept_by_some_code() {
+    let names: Vec<&str> = tolov::limits::ALL.iter().map(|limit| limit.name).collect();
+    assert_eq!(unkept(&names, &house()), Vec::<String>::new());
+    let code = Source::new("src/a.rs", "wait(limits::A_MS); // B_MS");
+    assert_eq!(unkept(&["A_MS", "B_MS"], &[code, Source::new("src/limits.rs", "B_MS")]), ["B_MS"]);
+}
+
 fn unsafety(sources: &[Source]) -> Vec<String> {
     let mut offences = Vec::new();
     for source in sources {
