@@ -109,7 +109,8 @@ fn write(path: &Path, text: &str) -> Result<(), StoreError> {
     written.map_err(|e| StoreError::io(path, &e))
 }
 
-fn remove(path: &Path) -> Result<(), StoreError> {
+/// Remove a file that may not be there.
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io(path, &e)),
         _ => Ok(()),

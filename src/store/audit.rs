@@ -12,10 +12,9 @@ use serde::Serialize;
 use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::error::StoreError;
-use super::{FILE, history, rows};
+use super::{FILE, history, replay, rows};
 use crate::payment::card::RunId;
 use crate::payment::fact::Fact;
 use crate::payment::sale::{Payment, PaymentId, UnixMs};
@@ -167,7 +166,8 @@ struct Totals {
 impl Auditor<'_> {
     /// First walk, in the order of the lines: numbers without a gap, the register, the settlements, the runs.
     fn in_order(&mut self) -> rusqlite::Result<()> {
-        let mut terminal = self.at_the_cut()?;
+        self.report.cut_at = self.conn.query_row("SELECT max(seq) FROM cut", [], |row| row.get(0))?;
+        let mut terminal = replay::at_the_cut(self.conn)?;
         let mut expected = self.report.cut_at.unwrap_or(0) + 1;
         let mut statement = self.conn.prepare("SELECT seq, at_ms, payment_id, body FROM journal ORDER BY seq")?;
         let mut lines = statement.query([])?;
@@ -206,25 +206,6 @@ impl Auditor<'_> {
         self.report.last_line = expected - 1;
         self.settle(&terminal)?;
         self.register(&terminal)
-    }
-
-    /// The terminal as it stood where the journal begins.
-    fn at_the_cut(&mut self) -> rusqlite::Result<Terminal> {
-        let mut terminal = Terminal::new(Policy::default());
-        let cut = self
-            .conn
-            .query_row("SELECT seq, settlement, register FROM cut ORDER BY seq DESC LIMIT 1", [], |row| {
-                Ok((row.get(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, String>(2)?))
-            })
-            .optional()?;
-        if let Some((number, settlement, register)) = cut {
-            self.report.cut_at = Some(number);
-            let unreadable = super::error::unreadable;
-            terminal.register = serde_json::from_str(&register).map_err(unreadable)?;
-            terminal.settlement =
-                settlement.map(|s| serde_json::from_str(&s)).transpose().map_err(unreadable)?.map(Arc::new);
-        }
-        Ok(terminal)
     }
 
     fn name_runs(&mut self, number: i64, fact: &Fact) {

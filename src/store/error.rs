@@ -90,6 +90,12 @@ pub enum StoreError {
         /// In SQLite's words.
         what: String,
     },
+    /// The journal cannot be compacted; nothing was changed.
+    #[error("the journal was not compacted: {why}. Nothing was changed")]
+    NotCompacted {
+        /// Why, and what to do.
+        why: String,
+    },
     /// Anything else.
     #[error("{path}: {what}")]
     Other {

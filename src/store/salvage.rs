@@ -7,16 +7,16 @@
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use rusqlite_migration::M;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::error::{StoreError, unreadable};
-use super::{FILE, StoreOptions, ledger, open_file, rows};
+use super::{FILE, StoreOptions, ledger, open_file, replay, retention, rows};
 use crate::payment::card::Settlement;
 use crate::payment::fact::Fact;
 use crate::payment::sale::{Payment, PaymentId};
-use crate::payment::terminal::{Policy, Register, Terminal};
+use crate::payment::terminal::Register;
 
 /// What was saved of a damaged store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(super) fn salvage(
     // What was read waits in temporary tables, in a file: it may be more than memory holds.
     new.execute_batch("PRAGMA temp_store = 1").map_err(failed)?;
     let transaction = new.transaction().map_err(failed)?;
-    transaction.execute_batch(SCRATCH).map_err(failed)?;
+    transaction.execute_batch(replay::SCRATCH).and_then(|()| transaction.execute_batch(SCRATCH)).map_err(failed)?;
     let whole = match &old {
         Some(old) => gather(old, &transaction).map_err(failed)?,
         None => false,
@@ -80,11 +80,9 @@ pub(super) fn salvage(
     Ok(found)
 }
 
-/// `line`, `row`, `shift` (settlements) and `kept` (the register) as found; `start`: the payments at the old checkpoint.
+/// What the damaged store's rows say: payments, settlements (`shift`) and the register (`kept`).
 const SCRATCH: &str = "
-CREATE TEMP TABLE line (seq INTEGER PRIMARY KEY, at_ms INTEGER, payment_id TEXT, body TEXT);
 CREATE TEMP TABLE row (number INTEGER PRIMARY KEY, id TEXT, body TEXT);
-CREATE TEMP TABLE start (payment_id TEXT PRIMARY KEY, body TEXT);
 CREATE TEMP TABLE shift (number INTEGER PRIMARY KEY, body TEXT);
 CREATE TEMP TABLE kept (one INTEGER PRIMARY KEY, body TEXT);";
 
@@ -218,85 +216,17 @@ fn replay_lines(new: &Connection) -> rusqlite::Result<bool> {
          INSERT INTO cut_payment SELECT payment_id, body FROM temp.start;",
     )?;
     put_shifts(new)?;
-    let mut common = Terminal::new(Policy::default());
-    let cut: Option<(Option<String>, String)> = new
-        .query_row("SELECT settlement, register FROM cut ORDER BY seq DESC LIMIT 1", [], |r| Ok((r.get(0)?, r.get(1)?)))
-        .optional()?;
-    if let Some((settlement, register)) = cut {
-        common.register = serde_json::from_str(&register).map_err(unreadable)?;
-        let settlement = settlement.map(|s| serde_json::from_str(&s)).transpose().map_err(unreadable)?;
-        if let Some(settlement) = &settlement {
-            rows::put_settlement(new, settlement)?;
-        }
-        common.settlement = settlement.map(std::sync::Arc::new);
+    let begin = replay::at_the_cut(new)?;
+    if let Some(settlement) = &begin.settlement {
+        rows::put_settlement(new, settlement)?;
     }
-    let mut right = true;
-    each_line(new, "SELECT seq, at_ms, body FROM temp.line ORDER BY seq", &mut |at_ms, fact| {
-        if fact.payment().is_none() || matches!(fact, Fact::Opened { .. }) {
-            right &= common.apply(at_ms, fact).is_ok();
-            common.payments.clear();
-        }
-        match &common.settlement {
-            Some(settlement) if fact.settlement().is_some() => rows::put_settlement(new, settlement),
-            _ => Ok(()),
-        }
-    })?;
-    if common.register != Register::default() {
-        rows::put_register(new, &common.register)?;
-    }
-    Ok(right && each_payment(new, &mut |payment| put_whole(new, payment))?)
-}
-
-/// Replay the lines payment by payment, in the order in which they were opened. Whether all of them could be.
-fn each_payment(new: &Connection, put: &mut dyn FnMut(&Payment) -> rusqlite::Result<()>) -> rusqlite::Result<bool> {
-    let mut start: HashMap<String, String> = HashMap::new();
-    let mut statement = new.prepare("SELECT payment_id, body FROM temp.start ORDER BY body ->> 'created_ms'")?;
-    let mut found = statement.query([])?;
-    while let Some(row) = found.next()? {
-        let payment: Payment = serde_json::from_str(row.get_ref(1)?.as_str()?).map_err(unreadable)?;
-        put(&payment)?;
-        start.insert(row.get(0)?, row.get(1)?);
-    }
-    let mut right = true;
-    let mut terminal = Terminal::new(Policy::default());
-    const IN_TURN: &str = "SELECT seq, at_ms, body FROM (SELECT *, min(seq) OVER (PARTITION BY payment_id) AS opened FROM temp.line \
-                           WHERE payment_id IS NOT NULL) ORDER BY opened, seq";
-    let mut finish = |terminal: &mut Terminal, next: Option<&str>| -> rusqlite::Result<()> {
-        if let Some(done) = terminal.payments.values().next() {
-            put(done)?;
-        }
-        terminal.payments.clear();
-        if let Some(body) = next.and_then(|name| start.get(name)) {
-            terminal.adopt(serde_json::from_str(body).map_err(unreadable)?);
-        }
-        Ok(())
+    let Some(end) = replay::in_order(new, begin, &mut |settlement| rows::put_settlement(new, settlement))? else {
+        return Ok(false);
     };
-    let mut current = None;
-    each_line(new, IN_TURN, &mut |at_ms, fact| {
-        let Some(id) = fact.payment() else { return Ok(()) };
-        if current != Some(id) {
-            current = Some(id);
-            finish(&mut terminal, Some(&id.to_string()))?;
-        }
-        right &= terminal.apply(at_ms, fact).is_ok();
-        Ok(())
-    })?;
-    finish(&mut terminal, None)?;
-    Ok(right)
-}
-
-fn each_line(
-    new: &Connection,
-    sql: &str,
-    visit: &mut dyn FnMut(i64, &Fact) -> rusqlite::Result<()>,
-) -> rusqlite::Result<()> {
-    let mut statement = new.prepare(sql)?;
-    let mut lines = statement.query([])?;
-    while let Some(line) = lines.next()? {
-        let fact = serde_json::from_str(line.get_ref(2)?.as_str()?).map_err(unreadable)?;
-        visit(line.get(1)?, &fact)?;
+    if end.register != Register::default() {
+        rows::put_register(new, &end.register)?;
     }
-    Ok(())
+    replay::each_payment(new, &mut |payment| put_whole(new, payment))
 }
 
 /// A row that says more than the lines is a line that was lost.
@@ -351,7 +281,9 @@ fn patch_up(new: &Connection, now_ms: i64) -> rusqlite::Result<()> {
         put_whole(new, &payment)?;
         by_row.insert(payment.id);
     }
-    each_payment(new, &mut |payment| if by_row.contains(&payment.id) { Ok(()) } else { put_whole(new, payment) })?;
+    replay::each_payment(new, &mut |payment| {
+        if by_row.contains(&payment.id) { Ok(()) } else { put_whole(new, payment) }
+    })?;
     put_shifts(new)?;
     let register: Register =
         new.query_row("SELECT body FROM temp.kept", [], rows::parse_body).optional()?.unwrap_or_default();
@@ -374,9 +306,7 @@ fn write_lines(new: &Connection, path: &Path) -> Result<(), StoreError> {
     let mut statement = new.prepare("SELECT seq, at_ms, body FROM temp.line ORDER BY seq").map_err(failed)?;
     let mut lines = statement.query([]).map_err(failed)?;
     while let Some(line) = lines.next().map_err(failed)? {
-        let (seq, at_ms, body): (i64, i64, String) =
-            (line.get(0).map_err(failed)?, line.get(1).map_err(failed)?, line.get(2).map_err(failed)?);
-        writeln!(file, "{{\"seq\":{seq},\"at_ms\":{at_ms},\"fact\":{body}}}").map_err(broken)?;
+        file.write_all(retention::export_line(line).map_err(failed)?.as_bytes()).map_err(broken)?;
     }
     file.into_inner().map_err(|e| broken(e.into_error()))?.sync_all().map_err(broken)
 }

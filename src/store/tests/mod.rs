@@ -3,6 +3,7 @@
 mod auditing;
 mod damage;
 mod opening;
+mod retaining;
 mod writing;
 
 use std::path::Path;
