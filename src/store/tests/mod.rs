@@ -2,6 +2,7 @@
 
 mod auditing;
 mod damage;
+mod killing;
 mod opening;
 mod retaining;
 mod writing;
