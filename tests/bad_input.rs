@@ -224,7 +224,24 @@ async fn a_thousand_idle_connections_do_not_stop_the_next_sale() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_senders_are_given_up_and_keep_nobody_waiting() {
+async fn more_slow_senders_than_connections_keep_no_sale_waiting() {
+    let (counter, _dir) = open().await;
+    let mut crowd = Vec::new();
+    for _ in 0..600 {
+        let mut stream = TcpStream::connect(counter.till.0).await.unwrap();
+        let _ = stream.write_all(SLOW_BODY).await;
+        crowd.push(stream);
+    }
+    let sale = tokio::time::timeout(Duration::from_secs(5), still_sells(&counter));
+    sale.await.expect("the sale waits for nobody");
+}
+
+/// A request whose body never comes whole.
+const SLOW_BODY: &[u8] =
+    b"POST /payment/click HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\nConnection: close\r\n\r\n{";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_senders_are_given_up() {
     let (counter, _dir) = open().await;
     let address = counter.till.0;
     let slow_head = tokio::spawn(async move {
@@ -238,19 +255,17 @@ async fn slow_senders_are_given_up_and_keep_nobody_waiting() {
     });
     let slow_body = tokio::spawn(async move {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let head =
-            b"POST /payment/click HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\nConnection: close\r\n\r\n{";
-        stream.write_all(head).await.unwrap();
+        stream.write_all(SLOW_BODY).await.unwrap();
         let mut heard = Vec::new();
         stream.read_to_end(&mut heard).await.unwrap();
         String::from_utf8(heard).unwrap()
     });
-    still_sells(&counter).await;
     let limit = Duration::from_secs(20);
     let heard = tokio::time::timeout(limit, slow_body).await.expect("a slow body is given up").unwrap();
     assert!(heard.starts_with("HTTP/1.1 408 "), "{heard}");
     assert!(heard.contains("\"code\":964") && heard.contains("within 10 s"), "{heard}");
     tokio::time::timeout(limit, slow_head).await.expect("a slow head is given up").unwrap();
+    still_sells(&counter).await;
 }
 
 #[tokio::test]

@@ -182,8 +182,15 @@ async fn xumo_is_answered_with_the_slip_as_printed_and_taken_apart() {
     let printed = seed_slip();
     let masked = hal::pinpad::slip::mask_pieces(&[&printed]).concat();
     assert!(printed.contains("HUMO CARDTEST14") && !masked.contains("CARDTEST14"));
+    let (read, fields) = (hal::pinpad::slip::parse(&printed), seed_slip_fields());
+    let [read] = &read[..] else { panic!("one slip: {read:?}") };
+    assert_eq!((read.amount_minor, &read.rrn), (fields.amount_minor, &fields.rrn));
+    assert_eq!((&read.masked_card, &read.response_code), (&fields.card_masked, &fields.response_code));
+    assert_eq!((&read.authorisation_code, &read.receipt_number), (&fields.authorisation_code, &fields.receipt_number));
+    assert_eq!((&read.terminal_id, &read.merchant_id), (&fields.terminal_id, &fields.merchant_id));
+    assert_eq!((&read.shift, &read.date, &read.time), (&fields.shift, &fields.date, &fields.time));
     let cards = vec![Card::Says {
-        slip: Box::new(seed_slip_fields()),
+        slip: Box::new(fields),
         printed: printed.clone(),
         masked: masked.clone(),
         code: "000",

@@ -305,3 +305,53 @@ async fn a_receipt_of_a_sale_in_doubt_is_held() {
     let told = counter.till.post("/payment/click_confirm", &confirm).await.json();
     assert_eq!((&told["is_success"], &told["data"]["status"]), (&json!(true), &json!("held")));
 }
+
+#[tokio::test]
+async fn one_connection_serves_one_request_after_another() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (counter, _dir) = Counter::open(with(vec![paid("1")])).await;
+    let mut stream = tokio::net::TcpStream::connect(counter.till.0).await.unwrap();
+    let keep = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace("Connection: close\r\n", "");
+    let sale = keep(counter::till::request("POST", "/payment/click", &[], SALE.as_bytes()));
+    let health = keep(counter::till::request("GET", "/health/ready", &[], b""));
+    for (request, said) in [(health, "\"ready\":true"), (sale.clone(), "\"payment_id\":\"1\""), (sale, "successfully")]
+    {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut heard = String::new();
+        while !heard.contains(said) {
+            let mut piece = [0; 4096];
+            let count = stream.read(&mut piece).await.unwrap();
+            assert!(count > 0, "closed after {heard:?}");
+            heard.push_str(std::str::from_utf8(&piece[..count]).unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_till_that_waits_while_the_terminal_stops_is_told_so_and_finds_its_payment_later() {
+    let (counter, dir) = Counter::open(Setup::default()).await;
+    let till = counter.till;
+    let waiting = tokio::spawn(async move { till.post("/payment/click", r#"{"amount":500}"#).await });
+    counter.until_journal_says("opened").await;
+    counter.close().await;
+    let told = waiting.await.unwrap();
+    assert_eq!((told.status, told.code()), (503, 952));
+
+    let counter = Counter::open_on(dir.path(), Setup::default()).await;
+    counter.until_journal_says("restart").await;
+    let status = counter.till.get(&format!("/payment/{}", id_of(&told.json()))).await;
+    assert_eq!((status.code(), &status.json()["data"]["state"]), (902, &json!("cancelled")));
+}
+
+#[tokio::test]
+async fn a_fault_in_a_handler_costs_one_answer() {
+    let settings = |address| {
+        let mut settings = tolov::api::ApiSettings::on(address);
+        settings.till_of = std::sync::Arc::new(|token| if token == "boom" { panic!("a fault") } else { None });
+        settings
+    };
+    let (counter, _dir) = Counter::open(Setup { replies: vec![paid("1")], settings, ..Setup::default() }).await;
+    let told = counter.till.post_as("/payment/click", &[("x_auth_token", "boom")], SALE).await;
+    assert_eq!((told.status, told.code()), (500, 953));
+    assert_eq!(counter.till.post("/payment/click", SALE).await.json()["is_success"], true);
+}

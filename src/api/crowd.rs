@@ -102,7 +102,17 @@ impl Seat {
         self.crowd.lock().taken.get(&self.number).is_some_and(|place| place.idle_since.is_none())
     }
 
-    /// A request begins; it ends when the answer is dropped.
+    /// A request's head came: whoever asks is not the next to leave.
+    pub(super) fn touch(&self) {
+        let mut places = self.crowd.lock();
+        let turn = places.next_turn();
+        if let Some(place) = places.taken.get_mut(&self.number) {
+            place.idle_since = place.idle_since.map(|_| turn);
+        }
+    }
+
+    /// A request is whole and work on it begins, until the returned value is dropped. A request that is still being sent is no work: a slow
+    /// sender has to make room like everybody who is idle.
     pub(super) fn begin(self: &Arc<Self>) -> Busy {
         if let Some(place) = self.crowd.lock().taken.get_mut(&self.number) {
             place.idle_since = None;
@@ -152,12 +162,17 @@ mod tests {
         let seats: Vec<Arc<Seat>> = (0..limits::HTTP_CONNECTIONS_MAX).map(|_| Arc::new(crowd.enter())).collect();
         let busy = seats[0].begin();
         drop(seats[1].begin());
+        seats[3].touch();
 
         let newcomer = crowd.enter();
         assert!(ready(seats[2].asked_to_leave()), "it has been idle longest");
         assert!(!ready(seats[0].asked_to_leave()), "a request is being served there");
         assert!(!ready(seats[1].asked_to_leave()), "it was busy a moment ago");
         assert!(!ready(newcomer.asked_to_leave()));
+        let another = crowd.enter();
+        assert!(!ready(seats[3].asked_to_leave()), "it has just begun to ask");
+        assert!(ready(seats[4].asked_to_leave()));
+        drop(another);
         assert!(seats[0].is_busy());
         drop(busy);
         assert!(!seats[0].is_busy());

@@ -20,6 +20,7 @@ use axum::routing::{get, post};
 use std::sync::Arc;
 use uuid::Uuid;
 
+use super::crowd::{Busy, Seat};
 use super::envelope::{self, Refusal, Written};
 use super::guard::{self, Till};
 use super::{Api, Room};
@@ -50,6 +51,8 @@ pub(super) fn routes() -> Router<Api> {
 struct Asked {
     asker: Asker,
     body: axum::body::Bytes,
+    /// The connection is at work until the answer is there.
+    _busy: Option<Busy>,
 }
 
 impl FromRequest<Api> for Asked {
@@ -58,8 +61,9 @@ impl FromRequest<Api> for Asked {
     async fn from_request(request: Request, _: &Api) -> Result<Self, Refusal> {
         let till = request.extensions().get::<Till>().map(|till| till.0.clone()).unwrap_or_default();
         let key = idempotency_key(request.headers())?;
+        let seat = request.extensions().get::<Arc<Seat>>().cloned();
         let body = guard::whole_body(request.into_body()).await?;
-        Ok(Self { asker: Asker { till, key }, body })
+        Ok(Self { asker: Asker { till, key }, body, _busy: seat.map(|seat| seat.begin()) })
     }
 }
 

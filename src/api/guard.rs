@@ -18,7 +18,7 @@ use crate::limits;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
-/// The till that asks: the name of its token, or where it asks from.
+/// The till that asks: the name of its token, or `@` and where it asks from.
 #[derive(Clone, Debug)]
 pub(super) struct Till(pub(super) String);
 
@@ -97,10 +97,12 @@ fn known_till(settings: &ApiSettings, peer: Option<Peer>, headers: &HeaderMap) -
     }
     let from = peer.map(|peer| peer.0.ip().to_canonical());
     if settings.listen.ip().is_loopback() && from.is_some_and(|ip| ip.is_loopback()) {
-        return Ok(Till("local".to_owned()));
+        return Ok(Till("@local".to_owned()));
     }
     match from {
-        Some(ip) if settings.allow_peers.iter().any(|allowed| allowed.to_canonical() == ip) => Ok(Till(ip.to_string())),
+        Some(ip) if settings.allow_peers.iter().any(|allowed| allowed.to_canonical() == ip) => {
+            Ok(Till(format!("@{ip}")))
+        }
         _ => Err(Refusal::because(envelope::UNAUTHORIZED, "this request has no token of a known till")),
     }
 }
@@ -186,9 +188,9 @@ mod tests {
     #[test]
     fn loopback_asks_nobody_for_a_token() {
         for host in ["localhost", "127.0.0.1:8080", "[::1]:8080", "LOCALHOST:8080"] {
-            assert_eq!(asked("127.0.0.1:8080", "127.0.0.1", &[("host", host)]), "local", "{host}");
+            assert_eq!(asked("127.0.0.1:8080", "127.0.0.1", &[("host", host)]), "@local", "{host}");
         }
-        assert_eq!(asked("[::1]:8080", "::1", &[]), "local");
+        assert_eq!(asked("[::1]:8080", "::1", &[]), "@local");
         assert_eq!(asked("127.0.0.1:8080", "127.0.0.1", &[("x_auth_token", "secret")]), "till-1");
     }
 
@@ -201,8 +203,8 @@ mod tests {
         assert_eq!(asked(lan, "192.168.1.7", &[host, ("x_auth_token", "secret")]), "till-1");
         assert_eq!(asked(lan, "192.168.1.7", &[host, ("authorization", "Bearer secret")]), "till-1");
         assert_eq!(asked(lan, "192.168.1.7", &[host, ("authorization", "Basic secret")]), "UNAUTHORIZED");
-        assert_eq!(asked(lan, "192.168.1.20", &[host]), "192.168.1.20");
-        assert_eq!(asked("[::]:8080", "::ffff:192.168.1.20", &[host]), "192.168.1.20", "IPv4 mapped into IPv6");
+        assert_eq!(asked(lan, "192.168.1.20", &[host]), "@192.168.1.20");
+        assert_eq!(asked("[::]:8080", "::ffff:192.168.1.20", &[host]), "@192.168.1.20", "IPv4 mapped into IPv6");
         assert_eq!(asked("0.0.0.0:8080", "127.0.0.1", &[("host", "127.0.0.1")]), "UNAUTHORIZED");
     }
 
@@ -221,7 +223,7 @@ mod tests {
             assert_eq!(asked("127.0.0.1:8080", "127.0.0.1", headers), "FORBIDDEN", "{headers:?}");
         }
         let typed_by_a_person = [("host", "localhost"), ("sec-fetch-site", "none")];
-        assert_eq!(asked("127.0.0.1:8080", "127.0.0.1", &typed_by_a_person), "local");
+        assert_eq!(asked("127.0.0.1:8080", "127.0.0.1", &typed_by_a_person), "@local");
         let from_lan = [("host", "192.168.1.9:8080"), ("x_auth_token", "secret")];
         assert_eq!(asked("0.0.0.0:8080", "192.168.1.7", &from_lan), "till-1");
         let by_name = [("host", "pos.example"), ("x_auth_token", "secret")];
@@ -231,8 +233,8 @@ mod tests {
     #[test]
     fn json_is_read_and_no_other_type() {
         let kinds = [
-            ("application/json", "local"),
-            ("Application/JSON; charset=utf-8", "local"),
+            ("application/json", "@local"),
+            ("Application/JSON; charset=utf-8", "@local"),
             ("text/plain", "NOT_JSON"),
             ("application/x-www-form-urlencoded", "NOT_JSON"),
             ("", "NOT_JSON"),

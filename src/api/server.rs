@@ -103,14 +103,10 @@ async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, seat: Sea
     let inner = TowerToHyperService::new(router);
     let place = seat.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        place.touch();
         request.extensions_mut().insert(Peer(peer));
-        let busy = place.begin();
-        let served = inner.call(request);
-        async move {
-            let answer = served.await;
-            drop(busy);
-            answer
-        }
+        request.extensions_mut().insert(place.clone());
+        inner.call(request)
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
