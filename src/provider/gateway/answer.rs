@@ -148,6 +148,10 @@ fn approval(data: &RawValue) -> Result<Approval, String> {
     if let Some(other) = status.as_deref().filter(|s| !SUCCESS.contains(s)) {
         return Err(format!("success with the status “{}”", shortened(other)));
     }
+    let status_code = present(fields.status_code).and_then(|raw| raw.get().parse().ok());
+    if status.is_none() && status_code.is_some_and(|code: i64| code != 0) {
+        return Err("success with a status_code that is not 0 and no status".to_owned());
+    }
     let payment_id = match present(fields.payment_id) {
         None => None,
         Some(raw) => identifier(raw)?,
@@ -156,7 +160,7 @@ fn approval(data: &RawValue) -> Result<Approval, String> {
     Ok(Approval {
         payment_id,
         upstream_transaction_id: text(fields.transaction_id),
-        status_code: present(fields.status_code).and_then(|raw| raw.get().parse().ok()),
+        status_code,
         status,
         message: text(fields.message),
         phone_masked: phone.as_deref().map(mask_phone),
@@ -343,6 +347,7 @@ mod tests {
             (200, r#"{"is_success":true,"data":{"status":"Successfully"}}"#, "the status “Successfully”"),
             (200, r#"{"is_success":true,"data":{"status":""}}"#, "the status “”"),
             (200, r#"{"is_success":true,"data":{"status":0}}"#, "data.status is not text"),
+            (200, r#"{"is_success":true,"data":{"status_code":-5,"payment_id":"1"}}"#, "not 0 and no status"),
             (200, r#"{"is_success":true,"data":{"payment_id":true}}"#, "data.payment_id is neither"),
             (200, r#"{"is_success":true,"data":{"payment_id":1.5}}"#, "data.payment_id is neither"),
             (200, r#"{"is_success":true,"data":{"payment_id":-1}}"#, "data.payment_id is neither"),
