@@ -11,6 +11,9 @@ use crate::limits;
 pub(super) const APPLICATION_ID: u32 = 0x746f_6c76;
 
 /// Every step from an empty file to the schema of today. Add to its end; never change what a terminal may have run.
+///
+/// A release that teaches the bodies a new word (a fact, a state) adds a step, too, if only an empty one: an older version has to
+/// refuse such a file as one of the future, and must not take the new word for damage.
 pub(super) const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("migrations/0001-journal-payments-queue.sql"))];
 
 /// What a commit waits for.
