@@ -190,6 +190,9 @@ impl Step {
 
     /// Tell whoever waits for this payment that it may be answered.
     fn settled(&mut self, payment: PaymentId) {
+        if self.t.register.last_sale == Some(payment) {
+            self.t.last_sale_ended_monotonic_ms = Some(self.now.monotonic_ms);
+        }
         self.effect(Effect::Settled(Subject::Payment(payment)));
     }
 

@@ -26,6 +26,8 @@ pub struct Terminal {
     pub scanner_present: bool,
     /// When the wait for a scan ends, monotonic; not stored.
     pub scan_deadline_monotonic_ms: Option<u64>,
+    /// When the last card sale of this life ended, monotonic; not stored.
+    pub last_sale_ended_monotonic_ms: Option<u64>,
     /// The last word to the people at the counter; not stored.
     pub notice: Option<(UnixMs, Notice)>,
 }
@@ -166,6 +168,7 @@ impl Terminal {
             pinpad: Pinpad::default(),
             scanner_present: false,
             scan_deadline_monotonic_ms: None,
+            last_sale_ended_monotonic_ms: None,
             notice: None,
         }
     }

@@ -47,6 +47,7 @@ impl Step {
             warned_of: self.t.payments.values().find(doubted).map(|p| p.id),
         })?;
         if card {
+            self.t.last_sale_ended_monotonic_ms = None;
             self.start_run(sell.run, super::pinpad::sale(sell.id), PinpadOrder::Sale(sell.amount));
         } else if sell.code.is_some() {
             self.effect(Effect::Charge { payment: self.known(sell.id)? });
@@ -88,8 +89,12 @@ impl Step {
     /// The last card sale of the same amount, if its till cannot know how it ended.
     fn unanswered_card_sale(&self, sell: &Sell) -> Option<PaymentId> {
         let last = self.t.payments.get(&self.t.register.last_sale?)?;
-        let unheard =
-            !last.answered && self.now.wall_ms.saturating_sub(last.updated_ms) <= self.t.policy.join_unanswered_ms;
+        // Within one life the clock that never steps decides; a step of the other one must not charge a customer twice.
+        let age_ms = match self.t.last_sale_ended_monotonic_ms {
+            Some(ended) => i64::try_from(self.now.monotonic_ms.saturating_sub(ended)).unwrap_or(i64::MAX),
+            None => self.now.wall_ms.saturating_sub(last.updated_ms),
+        };
+        let unheard = !last.answered && age_ms <= self.t.policy.join_unanswered_ms;
         // Whoever hung up on a sale, or called it off, and asks again wants a new one.
         let called_off = matches!(last.state, State::Cancelled { .. });
         let joins = !last.state.is_final() || unheard && !called_off;
