@@ -11,6 +11,7 @@
 //! at all (in use, of a later version, of another program) ends the start, because without it no promise can be kept.
 
 pub mod assemble;
+mod desk;
 mod outside;
 
 use std::net::SocketAddr;
@@ -83,8 +84,10 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     tokio::spawn(outbox.run());
 
     let listener = listen(settings.api.listen).await?;
-    let tills = api::serve(listener, handle.clone(), archive.clone(), assemble::api(&settings, frame), until(stopped));
+    let tills =
+        api::serve(listener, handle.clone(), archive.clone(), assemble::api(&settings, frame), until(stopped.clone()));
     let tills = tokio::spawn(tills);
+    let technicians = desk::spawn(&settings, &handle, archive.clone(), &clock, &stopped).await;
     let pictures = handle.clone();
     tokio::spawn(service::feed_watchdog(move || pictures.snapshot().sequence));
     service::ready("ready");
@@ -100,6 +103,9 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     let _ = stop.send(true);
     // Tills that wait hear the end of the driver; the server has a limit of its own.
     let _ = tills.await;
+    if let Some(technicians) = technicians {
+        let _ = technicians.await;
+    }
     thread.join().map_err(|_| StartError::DriverEnded)
 }
 

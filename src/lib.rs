@@ -8,6 +8,7 @@
 //! system's clock) and [`service`] (what systemd is told).
 
 pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
@@ -16,11 +17,13 @@ pub mod demo;
 pub mod driver;
 pub mod history;
 pub mod limits;
+pub mod log;
 pub mod outbox;
 pub mod payment;
 pub mod pinpad;
 pub mod provider;
 pub mod scanner;
+pub mod schedule;
 pub mod service;
 pub mod snapshot;
 pub mod store;

@@ -185,6 +185,34 @@ limits! {
     CREDENTIALS_MAX: usize = 256;
     /// A configuration or board file.
     CONFIG_FILE_MAX_BYTES: u64 = 262_144;
+    /// The path of a Unix socket: the system's own bound, its closing zero not counted.
+    SOCKET_PATH_MAX_BYTES: usize = 107;
+    /// Connections of technicians at once.
+    CONTROL_CONNECTIONS_MAX: usize = 8;
+    /// One request of a technician: the longest brings a receipt's link.
+    CONTROL_REQUEST_MAX_BYTES: usize = 8_192;
+    /// What a technician's command reads of one answer: a full list with everything about each payment fits.
+    CONTROL_ANSWER_MAX_BYTES: u64 = 16_777_216;
+    /// An operator's name or reason, as the journal keeps it.
+    SIGNED_MAX_CHARS: usize = 200;
+    /// For a technician's connection to send its next request, and to take an answer.
+    CONTROL_IDLE_MS: u64 = 10_000;
+    /// Payments in one answer to a technician.
+    CONTROL_ROWS_MAX: u32 = 1_000;
+    /// For the shift to be closed while a technician waits: the PinPad's own bound and the end after a failure.
+    CONTROL_CLOSE_SHIFT_MS: u64 = 200_000;
+    /// Payments of one shift that are added up: more than any counter sells.
+    SHIFT_PAYMENTS_MAX: usize = 100_000;
+
+    /// Between two looks at whether the shift is to be closed.
+    SETTLE_CHECK_EVERY_MS: u64 = 30_000;
+    /// How long after its time a scheduled settlement may still begin; past it the next day's is waited for.
+    SETTLE_LATE_MS: i64 = 14_400_000;
+    /// Between two attempts of a scheduled settlement that the PinPad refused.
+    SETTLE_RETRY_MS: i64 = 600_000;
+    /// Attempts of one day's scheduled settlement; then a person has to close the shift.
+    SETTLE_ATTEMPTS_MAX: u32 = 4;
+
     /// For everything to end after a request to stop; what has not ended is in doubt and asked about at the next start.
     SHUTDOWN_MS: u64 = 10_000;
 }

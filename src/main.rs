@@ -1,34 +1,40 @@
-//! The command line.
+//! The command line: what is asked, who does it, and what the shell hears.
 
-use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write as _};
+use std::process::ExitCode;
 
+use anyhow::Context as _;
+use clap::Parser as _;
+
+use tolov::cli::{self, Cli, CliError, Command, Exit};
 use tolov::config::Settings;
+use tolov::{daemon, log};
 
-#[derive(Parser)]
-#[command(version, about)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
+fn main() -> ExitCode {
+    let exit = run(Cli::parse()).unwrap_or_else(|error| {
+        eprintln!("tolov: {error:#}");
+        error.downcast_ref::<CliError>().map_or(Exit::Failed, CliError::exit)
+    });
+    ExitCode::from(exit.code())
 }
 
-#[derive(Subcommand)]
-enum Command {
-    /// Run the terminal
-    Run {
-        /// The configuration
-        #[arg(long, default_value = "/etc/tolov/tolov.toml")]
-        config: PathBuf,
-    },
-}
-
-fn main() -> anyhow::Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    match Arguments::parse().command {
-        Command::Run { config } => {
-            let settings = Settings::load(&config)?;
-            tokio::runtime::Runtime::new()?.block_on(tolov::daemon::run(settings))?;
+fn run(cli: Cli) -> anyhow::Result<Exit> {
+    match cli.command {
+        Command::Run(args) => {
+            let settings = Settings::load(&args.config).map_err(CliError::from)?;
+            log::init(&settings.log);
+            let runtime = tokio::runtime::Runtime::new().context("the system gives no threads")?;
+            runtime.block_on(daemon::run(settings)).context("the daemon ended")?;
+            Ok(Exit::Done)
+        }
+        Command::Ask(ask) => {
+            let outcome = cli::ask(&ask)?;
+            match std::io::stdout().write_all(outcome.text.as_bytes()) {
+                // Whoever reads (`head`, a closed console) has read enough.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+                written => written.context("the answer cannot be printed")?,
+            }
+            Ok(outcome.exit)
         }
     }
-    Ok(())
 }

@@ -8,6 +8,7 @@
 //!
 //! `docs/api.md` is this room's contract, for whoever writes a till.
 
+pub mod control;
 mod crowd;
 mod envelope;
 mod gateway;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use hal::document::{Document, Problem, Section, Value};
 
-use super::settings::{Api, Language, Log, LogFormat, Settings, Store};
+use super::settings::{Api, Control, Language, Log, LogFormat, Settings, Store};
 use super::{Credentials, Inputs, board, humo};
 use crate::limits;
 use crate::payment::code::{CodeKind, CodeRow, CodeTable};
@@ -32,6 +32,7 @@ pub(super) fn read(document: &Document<'_>, inputs: &Inputs) -> (Option<Settings
     let credentials = read_credentials(&root, inputs);
     let api = read_api(root.table("api"), &credentials);
     let merchant = read_merchant(root.table("merchant"));
+    let control = read_control(root.table("control"), inputs);
     let store = read_store(root.table("store"), inputs);
     let click = read_gateway(root.table("click"));
     let payme = read_gateway(root.table("payme"));
@@ -56,6 +57,7 @@ pub(super) fn read(document: &Document<'_>, inputs: &Inputs) -> (Option<Settings
         credentials,
         merchant,
         api,
+        control,
         store,
         click,
         payme,
@@ -127,6 +129,21 @@ fn read_merchant(merchant: Section<'_>) -> Option<Merchant> {
     }
     merchant.end();
     Some(Merchant { inn: inn?.value, kkm_id: kkm_id?.value, device_id: device_id?.value })
+}
+
+fn read_control(control: Section<'_>, inputs: &Inputs) -> Control {
+    let written = control.text_or("socket", "/run/tolov/control.sock");
+    let socket = inputs.path(&written.value);
+    let bytes = socket.as_os_str().len();
+    if bytes > limits::SOCKET_PATH_MAX_BYTES {
+        let most = limits::SOCKET_PATH_MAX_BYTES;
+        control.refuse(
+            written.line,
+            format!("socket: its path has {bytes} bytes, the system takes {most}; choose a shorter one"),
+        );
+    }
+    control.end();
+    Control { socket }
 }
 
 fn read_store(store: Section<'_>, inputs: &Inputs) -> Store {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use hal::document::{Document, Problem, Problems};
 
 pub use credentials::{CredentialError, Credentials, Till};
-pub use settings::{Api, Humo, HumoDriver, Language, Log, LogFormat, Settings, Store};
+pub use settings::{Api, Control, Humo, HumoDriver, Language, Log, LogFormat, Settings, Store};
 
 use crate::limits;
 

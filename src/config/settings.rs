@@ -27,6 +27,8 @@ pub struct Settings {
     pub merchant: Option<Merchant>,
     /// Where tills ask.
     pub api: Api,
+    /// Where technicians ask.
+    pub control: Control,
     /// Where the journal lives.
     pub store: Store,
     /// CLICK PASS; `None`: not set up.
@@ -59,6 +61,13 @@ pub struct Api {
     pub listen: SocketAddr,
     /// Addresses that may ask without a token.
     pub allow_peers: Vec<IpAddr>,
+}
+
+/// Where technicians ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// The Unix socket; made at the start, for its owner and group alone.
+    pub socket: PathBuf,
 }
 
 /// Where the journal lives.

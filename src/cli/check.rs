@@ -1,0 +1,101 @@
+//! `tolov check`: reads a configuration as the daemon does, and starts nothing.
+
+use serde::Serialize;
+
+use super::args::CheckArgs;
+use super::text::pairs;
+use super::{CliError, Exit, Outcome, as_json};
+use crate::config::{Error, Settings};
+
+/// What `tolov check --json` prints.
+#[derive(Serialize)]
+struct Checked {
+    /// The daemon would start with it.
+    good: bool,
+    /// Everything that is wrong.
+    problems: Vec<Problem>,
+}
+
+#[derive(Serialize)]
+struct Problem {
+    file: String,
+    line: usize,
+    message: String,
+}
+
+pub(super) fn run(args: &CheckArgs) -> Result<Outcome, CliError> {
+    let file = args.config.display().to_string();
+    match Settings::load(&args.config) {
+        Ok(settings) if args.json => {
+            drop(settings);
+            Ok(Outcome { text: as_json(&Checked { good: true, problems: Vec::new() })?, exit: Exit::Done })
+        }
+        Ok(settings) => Ok(Outcome { text: good(&file, &settings), exit: Exit::Done }),
+        Err(error) => {
+            let problems = problems(&file, error);
+            let text = if args.json { as_json(&Checked { good: false, problems })? } else { wrong(&problems) };
+            Ok(Outcome { text, exit: Exit::Failed })
+        }
+    }
+}
+
+fn problems(file: &str, error: Error) -> Vec<Problem> {
+    let whole = |message: String| vec![Problem { file: file.to_owned(), line: 0, message }];
+    match error {
+        Error::Problems(found) => found
+            .0
+            .into_iter()
+            .map(|problem| Problem { file: problem.file, line: problem.line, message: problem.message })
+            .collect(),
+        Error::Unreadable { path, source } => whole(format!("{} cannot be read: {source}", path.display())),
+        other => whole(other.to_string()),
+    }
+}
+
+/// The first thing that is wrong, for a line of its own.
+pub(super) fn first(error: &Error) -> String {
+    match error {
+        Error::Problems(found) => found.0.first().map(ToString::to_string).unwrap_or_default(),
+        Error::Unreadable { path, source } => format!("{} cannot be read: {source}", path.display()),
+        other => other.to_string(),
+    }
+}
+
+fn wrong(problems: &[Problem]) -> String {
+    let lines = problems.iter().map(|problem| match problem.line {
+        0 => format!("{}\n", problem.message),
+        line => format!("{}:{line}: {}\n", problem.file, problem.message),
+    });
+    lines.collect()
+}
+
+fn good(file: &str, settings: &Settings) -> String {
+    let merchant = settings.merchant.as_ref();
+    let missing = "not set up: what needs it is answered BILLING_ERROR";
+    let gateway = |base_url: Option<&String>| base_url.cloned().unwrap_or_else(|| missing.to_owned());
+    let pinpad = match (&settings.humo, &settings.board.pinpad) {
+        (Some(_), Some(line)) => {
+            let settle = settings.humo.as_ref().and_then(|humo| humo.settle_at);
+            let settle =
+                settle.map(|at| format!(", the shift is closed at {}", at.strftime("%H:%M"))).unwrap_or_default();
+            format!("at {}, {} baud{settle}", line.port, line.baud)
+        }
+        (Some(_), None) => "set up, but the board has no [pinpad]".to_owned(),
+        (None, _) => missing.to_owned(),
+    };
+    let lines = [
+        (
+            "merchant",
+            merchant.map_or(missing.to_owned(), |m| {
+                format!("INN {}, register {}, device {}", m.inn, m.kkm_id, m.device_id)
+            }),
+        ),
+        ("tills", format!("ask at {}", settings.api.listen)),
+        ("store", settings.store.dir.display().to_string()),
+        ("socket", settings.control.socket.display().to_string()),
+        ("HUMO", pinpad),
+        ("CLICK", gateway(settings.click.as_ref().map(|g| &g.base_url))),
+        ("PAYME", gateway(settings.payme.as_ref().map(|g| &g.base_url))),
+    ];
+    format!("{file} is good.\n{}", pairs(&lines))
+}
