@@ -107,7 +107,6 @@ fn a_cable_pulled_after_the_money_moved_ends_as_paid_by_the_pinpads_own_evidence
     for moment in [Moment::AfterCard, Moment::BeforeResult, Moment::BeforeEnd] {
         let bench = Bench::running();
         bench.wait_for_pinpad();
-        // The evidence is told by what was there before: without a sale before it, an operator has to look.
         bench.vendors.pinpad.set_next(Script::at_once(Behaviour::Approve));
         let first = bench.post("/payment/xumo", r#"{"amount":10000}"#).json();
         assert_eq!(first["isSuccess"], json!(true), "{first}");
@@ -119,6 +118,24 @@ fn a_cable_pulled_after_the_money_moved_ends_as_paid_by_the_pinpads_own_evidence
         let state = || bench.get(&format!("/payment/{id}")).json();
         bench.until("the PinPad's evidence", || state()["is_success"] == json!(true));
         assert_eq!(bench.vendors.pinpad.ledger().entries.len(), 2, "{moment:?}");
+        bench.audit();
+    }
+}
+
+#[test]
+fn even_the_first_card_sale_of_a_box_ends_by_the_pinpads_own_evidence() {
+    for (moment, charged) in [(Moment::AfterCard, 1), (Moment::BeforeCard, 0)] {
+        let bench = Bench::running();
+        bench.wait_for_pinpad();
+        bench.vendors.pinpad.set_next(Script::at_once(Behaviour::CablePulled(moment)));
+        let sale = bench.post("/payment/xumo", r#"{"amount":50000}"#).json();
+        assert_eq!(sale["error"]["code"], json!(900), "{moment:?}: {sale}");
+        let id = transaction_id(&sale);
+        bench.vendors.pinpad.plug_in();
+        let state = || bench.get(&format!("/payment/{id}")).json();
+        bench.until("the PinPad's evidence", || state()["error"]["code"] != json!(900));
+        assert_eq!(state()["is_success"], json!(charged == 1), "{moment:?}: {}", state());
+        assert_eq!(bench.vendors.pinpad.ledger().entries.len(), charged, "{moment:?}");
         bench.audit();
     }
 }

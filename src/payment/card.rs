@@ -123,6 +123,9 @@ pub struct CardMark {
     pub shift: Option<String>,
     /// "ID Терминала".
     pub terminal_id: Option<String>,
+    /// The PinPad said that it knows of no operation at all; then the rest is empty.
+    #[serde(default)]
+    pub none: bool,
 }
 
 /// The fields of a slip; absent where the slip does not say.
@@ -176,6 +179,7 @@ impl Slip {
             receipt_number: self.receipt_number.clone(),
             shift: self.shift.clone(),
             terminal_id: self.terminal_id.clone(),
+            none: false,
         }
     }
 }

@@ -143,8 +143,13 @@ impl Step {
             Event::ProviderAnswered { payment, outcome } => self.provider_answered(*payment, outcome),
             Event::PinpadUp => self.pinpad_up(),
             Event::PinpadDown { why } => {
-                self.t.pinpad =
-                    Pinpad { up: false, down_why: Some(why.clone()), status: None, ..self.t.pinpad.clone() };
+                self.t.pinpad = Pinpad {
+                    up: false,
+                    down_why: Some(why.clone()),
+                    status: None,
+                    learned: false,
+                    ..self.t.pinpad.clone()
+                };
                 Ok(())
             }
             Event::PinpadStatus { run, text } => {

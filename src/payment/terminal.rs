@@ -82,6 +82,8 @@ pub struct Pinpad {
     pub status: Option<String>,
     /// When the next question about a doubt is due, and how many were asked in vain.
     pub next_ask: Option<NextAsk>,
+    /// It was asked for its last operation since the line came up.
+    pub learned: bool,
 }
 
 /// What the PinPad is at.
@@ -112,6 +114,13 @@ pub enum PinpadAt {
         /// What was said so far.
         heard: Box<Run>,
     },
+    /// It is asked what its last operation was, because nobody here knows: the mark that a later doubt is measured by.
+    Learning {
+        /// The question's run.
+        run: RunId,
+        /// What was said so far.
+        heard: Box<Run>,
+    },
 }
 
 impl PinpadAt {
@@ -119,17 +128,22 @@ impl PinpadAt {
     #[must_use]
     pub fn run(&self) -> RunId {
         match self {
-            Self::Job { run, .. } | Self::Recovering { run, .. } | Self::Asking { run, .. } => *run,
+            Self::Job { run, .. }
+            | Self::Recovering { run, .. }
+            | Self::Asking { run, .. }
+            | Self::Learning { run, .. } => *run,
         }
     }
 
     /// The payment that the run is about.
     #[must_use]
     pub fn payment(&self) -> Option<PaymentId> {
-        let (Self::Job { job, .. } | Self::Recovering { job, .. } | Self::Asking { job, .. }) = self;
-        match job {
-            Job::Sale { payment } | Job::Refund { payment, .. } => Some(*payment),
-            Job::Settlement { .. } => None,
+        match self {
+            Self::Job { job, .. } | Self::Recovering { job, .. } | Self::Asking { job, .. } => match job {
+                Job::Sale { payment } | Job::Refund { payment, .. } => Some(*payment),
+                Job::Settlement { .. } => None,
+            },
+            Self::Learning { .. } => None,
         }
     }
 }

@@ -15,6 +15,8 @@ use hal::sim::pinpad::{PinpadSim, SimHandle, SimSettings};
 use tolov::demo::gateway::{GatewaySim, GatewaySimHandle, GatewaySimSettings};
 
 use http::Answer;
+use tolov::history::{History, JournalLine};
+use tolov::store::Archive;
 
 /// How long a test waits for something that has to happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -119,11 +121,15 @@ impl Bench {
         self.start();
     }
 
-    /// Whether the PinPad is there for the daemon.
+    /// Wait until a new terminal may sell by card: the PinPad was asked for its last operation, which nobody knew, and has answered.
     pub fn wait_for_pinpad(&self) {
-        self.until("the PinPad is up", || {
-            let ready = http::get(self.address, "/health/ready").map(|a| a.body).unwrap_or_default();
-            !ready.to_lowercase().contains("pinpad")
+        let asked = || self.vendors.pinpad.transcript().iter().any(|(_, text)| text.starts_with("2\u{1b}27"));
+        self.until("the PinPad was asked for its last operation", || asked() && !self.vendors.pinpad.is_busy());
+        self.until("the answer is written down", || {
+            let marked = |line: &JournalLine| line.fact.contains("card_marked");
+            Archive::open(&self.store())
+                .and_then(|a| Ok(a.journal(0, 100).is_ok_and(|lines| lines.iter().any(marked))))
+                .unwrap_or(false)
         });
     }
 

@@ -50,6 +50,10 @@ impl Step {
         let asked = pinpad.next_ask.map_or(0, |ask| ask.asked);
         let Some(job) = self.t.open_jobs().next().map(|(job, _)| job) else {
             self.t.pinpad.next_ask = None;
+            if self.t.has_to_learn() {
+                self.t.pinpad.at = Some(PinpadAt::Learning { run, heard: Box::new(Run::new(run, None)) });
+                self.effect(Effect::PinpadAsk { run, question: Question::LastTransaction });
+            }
             return Ok(());
         };
         let question = match job {
@@ -117,14 +121,14 @@ impl Step {
             (Some(own), _) => own == *printed,
             (None, Some(before)) => is_younger(before, question, slip),
             // Nobody knows what the PinPad did before: an older sale of the same amount would look like ours.
-            (None, None) => false,
+            (None, None) => run.before.as_ref().is_some_and(|before| before.none),
         }
     }
 
     /// The PinPad's last transaction is still the one before ours, or its whole report lists that one and nothing unclaimed after it.
     fn proves_absent(&self, run: &Run, question: Question, heard: &Run, listed: &[&Slip]) -> bool {
         let class = heard.result.as_ref().map(|r| r.class);
-        if run.before.is_none() {
+        if run.before.as_ref().is_none_or(|before| before.none) {
             // The first card operation ever: the PinPad must say that it knows of none.
             return class == Some(ResultClass::NotFound) && listed.iter().all(|slip| slip.rrn.is_none());
         }
@@ -300,6 +304,7 @@ impl Step {
     /// An operator's word is no mark of the PinPad's: until the next card operation nobody knows which one was its last, and a doubt
     /// in between is for a person again.
     fn forget_mark(&mut self) -> Result<(), Rejection> {
+        self.t.pinpad.learned = false;
         Ok(self.record(Fact::CardMarked { mark: CardMark::default() })?)
     }
 }

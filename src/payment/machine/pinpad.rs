@@ -1,7 +1,7 @@
 //! What the PinPad says, and what follows from it. STORERC decides, ENDTR closes; whatever does not agree with itself is in doubt.
 
 use super::{Rejection, Step};
-use crate::payment::card::{Job, ResultClass, Run, RunId, RunOver, SettlementId, SettlementState};
+use crate::payment::card::{CardMark, Job, ResultClass, Run, RunId, RunOver, SettlementId, SettlementState};
 use crate::payment::event::{Effect, PinpadOrder, RunEnd, Said, Subject};
 use crate::payment::fact::Fact;
 use crate::payment::money::Money;
@@ -70,15 +70,17 @@ impl Step {
     pub(super) fn pinpad_said(&mut self, run: RunId, sequence: u32, said: &Said) -> Result<(), Rejection> {
         let interrupted = self.t.interrupted_job(run);
         match &mut self.t.pinpad.at {
-            Some(PinpadAt::Asking { run: at, heard, .. }) if *at == run => match said {
-                Said::CardPresented => {}
-                Said::Print { slip, entries, .. } => {
-                    heard.slip = (**slip).clone();
-                    heard.entries.clone_from(entries);
+            Some(PinpadAt::Asking { run: at, heard, .. } | PinpadAt::Learning { run: at, heard, .. }) if *at == run => {
+                match said {
+                    Said::CardPresented => {}
+                    Said::Print { slip, entries, .. } => {
+                        heard.slip = (**slip).clone();
+                        heard.entries.clone_from(entries);
+                    }
+                    Said::Tags(tags) => heard.tags.extend(tags.iter().cloned()),
+                    Said::Result(result) => heard.result = Some(result.clone()),
                 }
-                Said::Tags(tags) => heard.tags.extend(tags.iter().cloned()),
-                Said::Result(result) => heard.result = Some(result.clone()),
-            },
+            }
             // Whatever the PinPad is thought to be at: what it says of an open run is evidence.
             _ => {
                 // Of a run that nobody knows any more: let the PinPad go on.
@@ -117,17 +119,33 @@ impl Step {
                 self.plan_question(asked);
                 return Ok(());
             }
+            Some(PinpadAt::Learning { heard, .. }) => {
+                self.t.pinpad.learned = true;
+                self.learn(&heard, end)?;
+            }
             None => {}
         }
         self.plan_question(0);
         Ok(())
     }
 
+    /// Without a mark of the operation before it, no doubt about a card could be ended by the PinPad's word.
+    fn learn(&mut self, heard: &Run, end: &RunEnd) -> Result<(), Rejection> {
+        let told = heard.result.as_ref().filter(|_| *end == RunEnd::Ended && heard.slip.conflict.is_none());
+        match (told.map(|r| r.class), &heard.slip.rrn) {
+            (Some(ResultClass::Approved), Some(_)) => self.mark_card(heard),
+            (Some(ResultClass::NotFound), None) => {
+                Ok(self.record(Fact::CardMarked { mark: CardMark { none: true, ..CardMark::default() } })?)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// When the PinPad should be asked next, if anything is in doubt. `asked` = questions asked in vain about it.
     pub(super) fn plan_question(&mut self, asked: u32) {
         let pause = if asked == 0 { 0 } else { self.t.policy.ask_every_ms };
         let at_monotonic_ms = self.now.monotonic_ms.saturating_add(pause);
-        let open = self.t.open_jobs().next().is_some();
+        let open = self.t.open_jobs().next().is_some() || self.t.has_to_learn();
         self.t.pinpad.next_ask = open.then_some(NextAsk { at_monotonic_ms, asked });
     }
 
@@ -333,6 +351,12 @@ pub(super) fn card_approval(run: &Run, evidence: Option<String>) -> Approval {
 }
 
 impl Terminal {
+    /// Nobody here knows the PinPad's last operation, and it was not asked yet.
+    pub(super) fn has_to_learn(&self) -> bool {
+        let known = self.register.last_card.as_ref().is_some_and(|mark| mark.none || mark.rrn.is_some());
+        self.policy.methods.contains(&crate::payment::Method::Humo) && !known && !self.pinpad.learned
+    }
+
     /// Card operations whose end is not known: at work, interrupted or in doubt, oldest first. The run is `None` where nothing of it can be heard any more.
     pub(super) fn open_jobs(&self) -> impl Iterator<Item = (Job, Option<&Run>)> {
         let sales = self.payments.values().flat_map(|p| {

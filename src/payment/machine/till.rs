@@ -8,7 +8,7 @@ use crate::payment::code::CodeKind;
 use crate::payment::event::{Denial, Effect, GiveBack, Notice, PinpadOrder, Sell, Subject};
 use crate::payment::fact::Fact;
 use crate::payment::sale::{CancelledBy, Method, Payment, PaymentId, Refund, RefundKind, RefundState, State, Token};
-use crate::payment::terminal::Terminal;
+use crate::payment::terminal::{PinpadAt, Terminal};
 
 impl Step {
     pub(super) fn sell(&mut self, sell: &Sell) -> Result<(), Rejection> {
@@ -360,7 +360,7 @@ impl Terminal {
     /// A card operation that nobody knows the end of and that is not being worked on, by name.
     fn card_in_doubt(&self) -> Option<String> {
         let at_work = match &self.pinpad.at {
-            Some(super::PinpadAt::Job { job, .. }) => Some(*job),
+            Some(PinpadAt::Job { job, .. }) => Some(*job),
             _ => None,
         };
         self.open_jobs().find(|(job, _)| Some(*job) != at_work).map(|(job, _)| super::pinpad::name(job))
