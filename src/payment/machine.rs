@@ -7,6 +7,8 @@ mod answers;
 mod doubt;
 mod pinpad;
 mod receipts;
+#[cfg(test)]
+mod tests;
 mod till;
 
 use std::sync::Arc;

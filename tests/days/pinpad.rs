@@ -181,8 +181,9 @@ impl Pinpad {
         let goes_on = dice.percent(60);
         if goes_on && let Some(at) = self.talk.words.iter().position(|w| matches!(w, Word::Move(..) | Word::CloseShift))
         {
-            let word = self.talk.words.remove(at);
-            match word {
+            // A card was there, though nobody heard of it.
+            self.talk.card = true;
+            match self.talk.words.remove(at) {
                 Some(Word::Move(amount, of)) => {
                     let slip = self.write(Some(run), amount, of);
                     self.talk.words.insert(at, Word::Say(print(slip)));

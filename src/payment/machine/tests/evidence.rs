@@ -1,0 +1,173 @@
+//! What the PinPad proves, and what it does not.
+
+use super::*;
+
+#[test]
+fn storerc_without_endtr_and_endtr_without_storerc_and_another_amount_are_in_doubt() {
+    for (amount, class, end) in [
+        (50_000, Some(ResultClass::Approved), RunEnd::Lost { why: "the cable".into() }),
+        (50_000, None, RunEnd::Ended),
+        (5_000_000, Some(ResultClass::Approved), RunEnd::Ended),
+    ] {
+        let mut desk = Desk::new();
+        desk.sells(sell(1, Method::Humo, 50_000, None));
+        desk.says(Said::CardPresented);
+        desk.prints(slip(amount, 1));
+        if let Some(class) = class {
+            desk.says(Said::Result(RunResult { code: "00".into(), class }));
+        }
+        desk.breaks(end);
+        assert_eq!(desk.state(1).name(), "in_doubt");
+    }
+}
+
+#[test]
+fn code_400_is_success_for_a_void_only() {
+    let mut desk = Desk::new();
+    desk.card_sale(1, 50_000);
+    desk.does(back(9, 1, 50_000));
+    assert!(desk.last.effects.iter().any(|e| matches!(e, Effect::PinpadRun { order: PinpadOrder::Void { .. }, .. })));
+    desk.says(Said::CardPresented);
+    desk.prints(Slip { cancelled: true, ..slip(50_000, 2) });
+    desk.ends(Some(ResultClass::ApprovedForVoid));
+    assert_eq!(*desk.state(1), State::Refunded);
+    desk.sells(sell(3, Method::Humo, 60_000, None));
+    desk.ends(Some(ResultClass::ApprovedForVoid));
+    assert_eq!(desk.state(3).name(), "declined");
+}
+
+#[test]
+fn a_pinpad_that_wakes_in_the_middle_of_a_run_loses_none_of_its_words() {
+    let mut desk = Desk::new();
+    desk.sells(sell(1, Method::Humo, 50_000, None));
+    desk.says(Said::CardPresented);
+    desk.does(Event::PinpadUp);
+    assert!(desk.last.effects.is_empty());
+    desk.prints(slip(50_000, 1));
+    desk.ends(Some(ResultClass::Approved));
+    assert_eq!(*desk.state(1), State::Paid);
+}
+
+#[test]
+fn the_last_transaction_proves_a_doubtful_sale_or_its_absence() {
+    let mut desk = Desk::new();
+    desk.heard_card_sale(1, 50_000);
+    desk.doubtful_sale(2, 50_000);
+    assert!(matches!(desk.tries(Event::Sell(sell(3, Method::Humo, 60_000, None))), Err(Denial::PinpadInDoubt { .. })));
+    desk.asked(Question::LastTransaction, &[slip(50_000, 2)]);
+    assert_eq!(*desk.state(2), State::Paid);
+    desk.does(Event::Answered { payment: id(2) });
+    desk.doubtful_sale(4, 50_000);
+    desk.asked(Question::LastTransaction, &[slip(50_000, 2)]);
+    assert!(matches!(desk.state(4), State::Declined(Decline { why: DeclineKind::Absent, .. })));
+}
+
+#[test]
+fn the_first_card_operation_ever_is_not_proven_by_what_an_older_till_left_in_the_pinpad() {
+    let mut desk = Desk::new();
+    desk.doubtful_sale(1, 50_000);
+    desk.asked(Question::LastTransaction, &[slip(50_000, 7)]);
+    assert_eq!(desk.state(1).name(), "in_doubt");
+    desk.asked(Question::DetailedReport, &[]);
+    assert_eq!(desk.state(1).name(), "declined");
+}
+
+#[test]
+fn after_an_operators_word_the_pinpads_last_transaction_proves_nothing() {
+    let mut desk = Desk::new();
+    desk.heard_card_sale(1, 50_000);
+    desk.doubtful_sale(2, 50_000);
+    desk.resolve(2, Verdict::Paid).unwrap();
+    desk.does(Event::Answered { payment: id(2) });
+    desk.doubtful_sale(3, 50_000);
+    // This is what payment 2 took; nobody here knows its RRN.
+    desk.asked(Question::LastTransaction, &[slip(50_000, 2)]);
+    assert_eq!(desk.state(3).name(), "in_doubt");
+}
+
+#[test]
+fn a_report_proves_only_what_is_younger_than_the_last_known_operation() {
+    let mut desk = Desk::new();
+    desk.card_sale(5, 60_000);
+    desk.doubtful_sale(6, 50_000);
+    desk.asked(Question::LastTransaction, &[slip(70_000, 8)]);
+    desk.asked(Question::DetailedReport, &[slip(50_000, 3), slip(60_000, 5)]);
+    assert_eq!(desk.state(6).name(), "in_doubt");
+    desk.asked(Question::LastTransaction, &[slip(70_000, 8)]);
+    desk.asked(Question::DetailedReport, &[slip(60_000, 5), slip(50_000, 6)]);
+    assert_eq!(*desk.state(6), State::Paid);
+}
+
+#[test]
+fn an_earlier_void_of_the_same_amount_does_not_prove_a_later_one() {
+    let mut desk = Desk::new();
+    desk.heard_card_sale(1, 50_000);
+    desk.heard_card_sale(2, 50_000);
+    desk.does(back(9, 1, 50_000));
+    let first = Slip { cancelled: true, ..slip(50_000, 3) };
+    desk.says(Said::CardPresented);
+    desk.prints(first.clone());
+    desk.ends(Some(ResultClass::ApprovedForVoid));
+    desk.does(back(10, 2, 50_000));
+    desk.breaks(RunEnd::Lost { why: "the cable".into() });
+    desk.asked(Question::LastTransaction, &[first]);
+    assert!(matches!(desk.payment(2).refunds[0].state, RefundState::Refused(_)));
+}
+
+#[test]
+fn a_sale_called_off_and_never_heard_of_again_holds_the_cards_and_can_be_resolved() {
+    let mut desk = Desk::new();
+    desk.sells(sell(1, Method::Humo, 50_000, None));
+    desk.does(Event::Cancel { payment: None, operator: false });
+    desk.breaks(RunEnd::Lost { why: "the cable".into() });
+    assert!(desk.t.is_sale_doubted(desk.payment(1)));
+    assert!(matches!(desk.tries(Event::Sell(sell(2, Method::Humo, 60_000, None))), Err(Denial::PinpadInDoubt { .. })));
+    desk.resolve(1, Verdict::Absent).unwrap();
+    desk.sells(sell(3, Method::Humo, 60_000, None));
+}
+
+#[test]
+fn a_settlement_waits_for_every_card_and_is_resolved_only_in_doubt_and_with_a_name() {
+    let mut desk = Desk::new();
+    let settle = |number| Event::Settle {
+        id: SettlementId(Uuid::from_u128(number)),
+        run: RunId(Uuid::from_u128(3_000 + number)),
+        token: None,
+    };
+    desk.doubtful_sale(1, 50_000);
+    assert!(matches!(desk.tries(settle(50)), Err(Denial::PinpadInDoubt { .. })));
+    desk.resolve(1, Verdict::Absent).unwrap();
+    desk.does(settle(51));
+    assert!(matches!(desk.resolve(51, Verdict::Paid), Err(Denial::WrongState { .. })));
+    desk.breaks(RunEnd::Lost { why: "the cable".into() });
+    assert!(matches!(desk.tries(settle(52)), Err(Denial::SettlementRefused { .. })));
+    desk.resolve(51, Verdict::Paid).unwrap();
+    assert_eq!(desk.t.settlement.as_ref().unwrap().state, SettlementState::Done);
+    assert!(
+        desk.last
+            .facts
+            .iter()
+            .any(|f| matches!(f, Fact::SettlementResolved { resolution, .. } if resolution.name == "anna"))
+    );
+}
+
+#[test]
+fn refunds_never_exceed_what_was_paid() {
+    let mut desk = Desk::new();
+    desk.card_sale(1, 50_000);
+    desk.t.register.shift_began_ms = i64::MAX;
+    desk.does(back(9, 1, 30_000));
+    desk.breaks(RunEnd::Lost { why: "the cable".into() });
+    assert!(matches!(desk.tries(back(10, 1, 30_000)), Ok(())), "the same refund again finds the first");
+    assert_eq!(desk.payment(1).refunds.len(), 1);
+    assert!(matches!(desk.tries(back(11, 1, 20_001)), Err(Denial::RefundRefused { .. })));
+}
+
+#[test]
+fn a_mark_without_an_rrn_is_no_mark() {
+    let mut desk = Desk::new();
+    desk.t.register.last_card = Some(CardMark { receipt_number: Some("5".into()), ..CardMark::default() });
+    desk.doubtful_sale(1, 50_000);
+    desk.asked(Question::LastTransaction, &[slip(50_000, 7)]);
+    assert_eq!(desk.state(1).name(), "in_doubt");
+}
