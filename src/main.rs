@@ -8,6 +8,8 @@ use clap::Parser as _;
 
 use tolov::cli::{self, Cli, CliError, Command, Exit};
 use tolov::config::Settings;
+#[cfg(feature = "demo")]
+use tolov::demo::DemoOptions;
 use tolov::{daemon, log};
 
 fn main() -> ExitCode {
@@ -21,10 +23,22 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Run(args) => {
+            #[cfg(feature = "demo")]
+            if args.stdin_lifeline {
+                tolov::demo::end_with_the_demo();
+            }
             let settings = Settings::load(&args.config).map_err(CliError::from)?;
             log::init(&settings.log);
             let runtime = tokio::runtime::Runtime::new().context("the system gives no threads")?;
             runtime.block_on(daemon::run(settings)).context("the daemon ended")?;
+            Ok(Exit::Done)
+        }
+        #[cfg(feature = "demo")]
+        Command::Demo(args) => {
+            let options = DemoOptions { dir: args.dir, listen: args.listen, language: args.language };
+            let ready = |page: &str| println!("The virtual terminal: {page}\nCtrl-C ends it.");
+            let runtime = tokio::runtime::Runtime::new().context("the system gives no threads")?;
+            runtime.block_on(tolov::demo::run(options, ready)).context("the demo ended")?;
             Ok(Exit::Done)
         }
         Command::Ask(ask) => {

@@ -20,6 +20,9 @@ pub struct Cli {
 pub enum Command {
     /// Be the terminal: the daemon.
     Run(RunArgs),
+    /// Try the whole terminal without hardware, on a page in the browser.
+    #[cfg(feature = "demo")]
+    Demo(DemoArgs),
     /// What a technician asks.
     #[command(flatten)]
     Ask(Ask),
@@ -31,6 +34,25 @@ pub struct RunArgs {
     /// The terminal's configuration.
     #[arg(long, value_name = "FILE", default_value = "/etc/tolov/tolov.toml")]
     pub config: PathBuf,
+    /// End when the standard input closes: how the demo takes its daemon along.
+    #[cfg(feature = "demo")]
+    #[arg(long, hide = true)]
+    pub stdin_lifeline: bool,
+}
+
+/// `tolov demo`.
+#[cfg(feature = "demo")]
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Where the store and the vendors' books are kept, for a demo that goes on another day. Without it a temporary folder.
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// The page's address. Without it port 8090 of this machine, or any free one.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<std::net::SocketAddr>,
+    /// What the display speaks: uz, ru or en.
+    #[arg(long, default_value = "en")]
+    pub language: String,
 }
 
 /// What a technician asks.

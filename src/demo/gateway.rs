@@ -95,7 +95,7 @@ pub struct GatewaySim;
 pub struct GatewaySimHandle {
     address: SocketAddr,
     desk: Arc<Desk>,
-    server: JoinHandle<()>,
+    server: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl GatewaySim {
@@ -115,13 +115,17 @@ impl GatewaySim {
             books: Mutex::new(books),
             faults: Mutex::new(Faults::default()),
         });
-        let service = router(desk.clone()).into_make_service_with_connect_info::<Leash>();
-        let server = tokio::spawn(async move {
-            // Serves until it is aborted; an error of accepting is handled within.
-            let _ = axum::serve(LeashedListener(listener), service).await;
-        });
+        let server = Mutex::new(Some(serve(listener, desk.clone())));
         Ok(GatewaySimHandle { address, desk, server })
     }
+}
+
+fn serve(listener: TcpListener, desk: Arc<Desk>) -> JoinHandle<()> {
+    let service = router(desk).into_make_service_with_connect_info::<Leash>();
+    tokio::spawn(async move {
+        // Serves until it is aborted; an error of accepting is handled within.
+        let _ = axum::serve(LeashedListener(listener), service).await;
+    })
 }
 
 impl GatewaySimHandle {
@@ -153,11 +157,41 @@ impl GatewaySimHandle {
     pub fn set_faults(&self, faults: Faults) {
         *self.desk.faults() = faults;
     }
+
+    /// Whether anybody listens.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.server().is_some()
+    }
+
+    /// Nobody listens any more: connections are refused. What is under way is finished.
+    pub fn disconnect(&self) {
+        if let Some(server) = self.server().take() {
+            server.abort();
+        }
+    }
+
+    /// Listen again, at the same address.
+    ///
+    /// # Errors
+    /// Somebody else has taken the address.
+    pub async fn connect(&self) -> Result<(), SimError> {
+        if !self.is_connected() {
+            let listen = self.address;
+            let listener = TcpListener::bind(listen).await.map_err(|source| SimError::Listen { listen, source })?;
+            *self.server() = Some(serve(listener, self.desk.clone()));
+        }
+        Ok(())
+    }
+
+    fn server(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drop for GatewaySimHandle {
     fn drop(&mut self) {
-        self.server.abort();
+        self.disconnect();
     }
 }
 

@@ -15,16 +15,15 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
+use super::pty::Pty;
 use crate::pinpad::arcus2::frame::Transport;
 use crate::pinpad::arcus2::request::AmountFormat;
 use ledger::Books;
-use pty::Pty;
 
 mod device;
 pub mod ledger;
 mod line;
 mod paper;
-mod pty;
 mod wire;
 
 pub use ledger::{Entry, Kind, Ledger};
@@ -181,6 +180,7 @@ impl PinpadSim {
                 screen: String::new(),
                 transcript: VecDeque::new(),
                 busy: false,
+                in_hand: None,
             }),
             card: Notify::new(),
             red_button: Notify::new(),
@@ -219,6 +219,12 @@ impl SimHandle {
 
     /// Present a card. It counts only while the PinPad waits for one.
     pub fn present_card(&self) {
+        self.shared.card.notify_waiters();
+    }
+
+    /// Present a card that turns out like this, whatever the script says. It counts only while the PinPad waits for one.
+    pub fn present_card_that(&self, behaviour: Behaviour) {
+        self.shared.state().in_hand = Some(behaviour);
         self.shared.card.notify_waiters();
     }
 
@@ -289,6 +295,8 @@ struct State {
     screen: String,
     transcript: VecDeque<(Said, String)>,
     busy: bool,
+    /// What the card that is presented next brings about, in place of the script.
+    in_hand: Option<Behaviour>,
 }
 
 impl Shared {

@@ -117,6 +117,8 @@ impl Device<'_> {
     async fn with_card(&mut self, request: &Request, kind: Kind, title: &str) -> Result<(), Broken> {
         self.script = {
             let mut state = self.shared.state();
+            // A card from before this operation is a card that nobody waited for.
+            state.in_hand = None;
             state.next.pop_front().unwrap_or_else(|| state.usual.clone())
         };
         if self.script.behaviour == Behaviour::Silence {
@@ -128,7 +130,12 @@ impl Device<'_> {
             self.line.pull();
         }
         let code = match self.wait_for_card().await? {
-            Card::Presented => self.decide(),
+            Card::Presented => {
+                if let Some(behaviour) = self.shared.state().in_hand.take() {
+                    self.script.behaviour = behaviour;
+                }
+                self.decide()
+            }
             Card::RedButton => Some("201".to_owned()),
             Card::TakenBack | Card::Never => Some("998".to_owned()),
         };

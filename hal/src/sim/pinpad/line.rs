@@ -7,9 +7,9 @@ use encoding_rs::WINDOWS_1251;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::pty::Pty;
 use super::wire::Framing;
 use super::{Delivery, Said, Script, Shared};
+use crate::sim::pty::Pty;
 
 /// Messages kept in the transcript.
 const TRANSCRIPT: usize = 1000;

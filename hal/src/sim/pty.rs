@@ -17,20 +17,20 @@ const LOOK: Duration = Duration::from_millis(10);
 /// An opener that is away this long is gone: closing and opening again at once is no reason for a fresh pty.
 const AWAY: Duration = Duration::from_millis(150);
 
-/// The PinPad's end of the cable.
-pub(super) struct Pty {
+/// The device's end of the cable.
+pub(in crate::sim) struct Pty {
     link: PathBuf,
     master: AsyncFd<OwnedFd>,
 }
 
 impl Pty {
-    pub(super) fn plug_in(link: &Path) -> io::Result<Self> {
+    pub(in crate::sim) fn plug_in(link: &Path) -> io::Result<Self> {
         let master = fresh(link)?;
         Ok(Self { link: link.to_owned(), master })
     }
 
-    /// Bytes from the till. Waits while nobody has the line open.
-    pub(super) async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Bytes from the box. Waits while nobody has the line open.
+    pub(in crate::sim) async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut away = Duration::ZERO;
         let mut opened = true;
         loop {
@@ -62,7 +62,7 @@ impl Pty {
         }
     }
 
-    /// The till is back on the same pty. The runtime never forgets that a descriptor was hung up: it needs one that it
+    /// The box is back on the same pty. The runtime never forgets that a descriptor was hung up: it needs one that it
     /// has not seen.
     fn register_again(&mut self) -> io::Result<()> {
         self.master = register(self.master.get_ref().try_clone()?)?;
@@ -70,7 +70,7 @@ impl Pty {
     }
 
     /// Say something. Nobody there: nothing is said.
-    pub(super) async fn write(&self, mut bytes: &[u8]) {
+    pub(in crate::sim) async fn write(&self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let Ok(mut ready) = self.master.writable().await else { return };
             match ready.try_io(|fd| Ok(rustix::io::write(fd, bytes)?)) {
@@ -82,7 +82,7 @@ impl Pty {
     }
 
     /// Bits per second that the opener has set.
-    pub(super) fn baud(&self) -> Option<u32> {
+    pub(in crate::sim) fn baud(&self) -> Option<u32> {
         tcgetattr(self.master.get_ref()).ok().map(|t| t.output_speed())
     }
 }
@@ -99,7 +99,7 @@ fn fresh(link: &Path) -> io::Result<AsyncFd<OwnedFd>> {
     grantpt(&master)?;
     unlockpt(&master)?;
     let name = ptsname(&master, Vec::new())?;
-    // On Linux the master's attributes are the line's: raw, so that nothing is echoed before the till has set its own.
+    // On Linux the master's attributes are the line's: raw, so that nothing is echoed before the box has set its own.
     let mut attributes = tcgetattr(&master)?;
     attributes.make_raw();
     tcsetattr(&master, OptionalActions::Now, &attributes)?;
