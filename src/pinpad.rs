@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hal::pinpad::arcus2::dialogue::LocalTime;
+use hal::pinpad::learn;
 use hal::pinpad::port::{self, PortHandle, PortSettings};
 use hal::pinpad::slip::{self as paper, CodeClass};
 use hal::pinpad::{Command, End, Evidence, Operation, OperationId, Signal};
@@ -59,6 +60,19 @@ pub fn port_settings(path: PathBuf, baud: u32, arcus: hal::pinpad::arcus2::reque
         signals: limits::PINPAD_SIGNALS_LEN,
     };
     PortSettings { baud, arcus, limits, ..PortSettings::new(path) }
+}
+
+/// Finds out what the PinPad on this line understands ([`learn::learn`]). Only while no daemon holds the line.
+///
+/// # Errors
+/// What `learn` says; money may have moved where it says so.
+pub async fn learn(
+    settings: PortSettings,
+    clock: Clock,
+    bauds: &[u32],
+    with_sale: bool,
+) -> Result<learn::Learned, learn::LearnError> {
+    learn::learn(settings, Arc::new(PortClock(clock)), bauds, with_sale).await
 }
 
 /// The driver's end: orders to the PinPad.

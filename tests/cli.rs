@@ -262,7 +262,8 @@ fn the_audit_holds_beside_a_running_daemon_and_fails_on_a_store_that_was_altered
     assert_eq!(told.code, 3);
     assert!(json(&told.stdout)["differences_found"].as_u64().unwrap() > 0);
     let told = run(&["audit", "--store", "/nowhere"]);
-    assert_eq!(told.code, 1);
+    assert_eq!((told.code, told.stderr.matches("is this the terminal's store?").count()), (1, 1), "{}", told.stderr);
+    assert_eq!(told.stderr.matches("unable to open").count(), 1, "{}", told.stderr);
     assert!(told.stderr.contains("Say where it is with --store DIR"), "{}", told.stderr);
 }
 

@@ -71,6 +71,9 @@ pub enum Ask {
     /// Open sales again that were closed because the store was damaged.
     #[command(subcommand)]
     Sales(SalesCommand),
+    /// Put a PinPad into service.
+    #[command(subcommand)]
+    Pinpad(PinpadCommand),
     /// Prove that the journal, the payments and the queue agree. Works with and without the daemon.
     Audit(AuditArgs),
     /// Say everything that is wrong with a configuration, and start nothing.
@@ -309,6 +312,30 @@ pub struct SalesOpenArgs {
     pub(super) reason: String,
     #[command(flatten)]
     pub(super) asking: Asking,
+}
+
+/// `tolov pinpad`.
+#[derive(Debug, Subcommand)]
+pub enum PinpadCommand {
+    /// Find out which speed, transport and way to write amounts the PinPad understands.
+    Learn(LearnArgs),
+}
+
+/// `tolov pinpad learn`.
+#[derive(Debug, Args)]
+pub struct LearnArgs {
+    /// The terminal's configuration; the daemon must not run.
+    #[arg(long, value_name = "FILE", default_value = "/etc/tolov/tolov.toml")]
+    pub(super) config: PathBuf,
+    /// Another line than the board's.
+    #[arg(long, value_name = "DEVICE")]
+    pub(super) port: Option<PathBuf>,
+    /// Also take one sum from a card of yours and void it: the only way to learn how amounts are written.
+    #[arg(long)]
+    pub(super) sale: bool,
+    /// Where the masked conversation is written; never over another file.
+    #[arg(long, value_name = "FILE", default_value = "pinpad.trace")]
+    pub(super) trace: PathBuf,
 }
 
 /// `tolov audit`.

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
@@ -26,6 +27,11 @@ pub(super) fn ask<T: DeserializeOwned>(asking: &Asking, request: &Request) -> Re
         Answer::Error(trouble) => Err(trouble.into()),
         Answer::Ok(value) => serde_json::from_value(value).map_err(garbled),
     }
+}
+
+/// Whether a daemon answers there.
+pub(super) fn is_answered(socket: &Path) -> bool {
+    UnixStream::connect(socket).is_ok()
 }
 
 fn converse(mut stream: UnixStream, request: &Request) -> io::Result<String> {

@@ -9,6 +9,7 @@ mod audit;
 mod check;
 mod client;
 mod payment;
+mod pinpad;
 mod queue;
 mod shift;
 mod status;
@@ -95,18 +96,37 @@ pub enum CliError {
     Usage(String),
     /// The configuration is wrong.
     #[error("the configuration is wrong: {}; tolov check says everything", check::first(.0))]
-    Config(#[from] crate::config::Error),
+    Config(crate::config::Error),
     /// The store cannot be read.
     #[error("{0}; is this the terminal's store? Say where it is with --store DIR or --config FILE")]
-    Store(#[from] crate::store::StoreError),
-    /// A file cannot be read.
-    #[error("{path} cannot be read: {why}")]
+    Store(crate::store::StoreError),
+    /// The daemon holds the PinPad's line.
+    #[error("the daemon holds the PinPad; stop it first: systemctl stop tolov")]
+    InService,
+    /// The PinPad's dialect was not learned.
+    #[error("{0}")]
+    Learn(String),
+    /// A file cannot be read or written.
+    #[error("{path} cannot be used: {why}")]
     File {
         /// The file.
         path: String,
         /// The system's word.
         why: String,
     },
+}
+
+// Not by `#[from]`: that would make them sources, and their words would be printed twice.
+impl From<crate::config::Error> for CliError {
+    fn from(error: crate::config::Error) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<crate::store::StoreError> for CliError {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 impl CliError {
@@ -117,9 +137,13 @@ impl CliError {
             Self::NotRunning { .. } => Exit::NotRunning,
             Self::Usage(_) => Exit::Usage,
             Self::Said(trouble) if trouble.kind == TroubleKind::Invalid => Exit::Usage,
-            Self::Said(_) | Self::Forbidden { .. } | Self::Garbled { .. } | Self::Store(_) | Self::File { .. } => {
-                Exit::Failed
-            }
+            Self::Said(_)
+            | Self::Forbidden { .. }
+            | Self::Garbled { .. }
+            | Self::Store(_)
+            | Self::InService
+            | Self::Learn(_)
+            | Self::File { .. } => Exit::Failed,
             Self::Config(_) => Exit::Config,
         }
     }
@@ -136,6 +160,7 @@ pub fn ask(command: &Ask) -> Result<Outcome, CliError> {
         Ask::Queue(command) => queue::run(command),
         Ask::Shift(args) => shift::run(args),
         Ask::Sales(command) => status::sales(command),
+        Ask::Pinpad(command) => pinpad::run(command),
         Ask::Audit(args) => audit::run(args),
         Ask::Check(args) => check::run(args),
     }

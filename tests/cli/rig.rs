@@ -64,6 +64,7 @@ pub(crate) struct Rig {
     driver: Handle,
     clock: Clock,
     settlement: Arc<Mutex<Settlement>>,
+    asked: watch::Receiver<bool>,
     stop: watch::Sender<bool>,
 }
 
@@ -79,12 +80,13 @@ impl Rig {
         let (stop, stopped) = watch::channel(false);
         let settlement = Arc::new(Mutex::new(Settlement::Total(0)));
         let (outside, script) = (handle.clone(), settlement.clone());
-        runtime.spawn(driver.run(move |effect| play(effect, &outside, &script), stopped.clone()));
+        let (asks, asked) = watch::channel(false);
+        runtime.spawn(driver.run(move |effect| play(effect, &outside, &script, asks.clone()), stopped.clone()));
         let socket = dir.path().join("control.sock");
         let desk = Desk { driver: handle.clone(), history, clock: clock.clone(), schedule: None };
         let control = runtime.block_on(Control::bind(&socket)).unwrap();
         runtime.spawn(control.serve(desk, stopped));
-        let rig = Self { dir, socket, runtime, driver: handle, clock, settlement, stop };
+        let rig = Self { dir, socket, runtime, driver: handle, clock, settlement, asked, stop };
         rig.ready();
         rig
     }
@@ -162,6 +164,8 @@ impl Rig {
 
     pub(crate) fn pinpad_up(&self) {
         self.tell(Event::PinpadUp);
+        self.runtime.block_on(async { self.asked.clone().wait_for(|asked| *asked).await.map(|_| ()) }).unwrap();
+        self.ready();
     }
 
     pub(crate) fn pinpad_gone(&self, why: &str) {
@@ -234,7 +238,7 @@ fn policy() -> Policy {
 }
 
 /// The outside world.
-fn play(effect: Effect, driver: &Handle, settlement: &Arc<Mutex<Settlement>>) {
+fn play(effect: Effect, driver: &Handle, settlement: &Arc<Mutex<Settlement>>, asked: watch::Sender<bool>) {
     match effect {
         Effect::Charge { payment } => {
             let code = payment.code.clone().unwrap_or_default();
@@ -264,6 +268,16 @@ fn play(effect: Effect, driver: &Handle, settlement: &Arc<Mutex<Settlement>>) {
                     driver.tell(Event::PinpadSaid { run, sequence, said }).await;
                 }
                 driver.tell(Event::PinpadFinished { run, end: RunEnd::Ended }).await;
+            });
+        }
+        // The first question of a life: what was the last operation? This PinPad is new and knows of none.
+        Effect::PinpadAsk { run, .. } => {
+            let driver = driver.clone();
+            let said = Said::Result(RunResult { code: "202".to_owned(), class: ResultClass::NotFound });
+            tokio::spawn(async move {
+                driver.tell(Event::PinpadSaid { run, sequence: 0, said }).await;
+                driver.tell(Event::PinpadFinished { run, end: RunEnd::Ended }).await;
+                asked.send_replace(true);
             });
         }
         _ => {}

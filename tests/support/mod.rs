@@ -74,6 +74,7 @@ impl Bench {
             "board = \"{dir}/board.toml\"\nlanguage = \"en\"\n\
              [merchant]\ninn = \"123456789\"\nkkm_id = \"00000001\"\ndevice_id = \"00000001\"\n\
              [api]\nlisten = \"{address}\"\n[store]\ndir = \"{dir}/store\"\n\
+             [control]\nsocket = \"{dir}/control.sock\"\n\
              [click]\nbase_url = \"{gateway}\"\n[payme]\nbase_url = \"{gateway}\"\n[humo]\ndriver = \"arcus2\"\n"
         );
         fs::write(self.configuration(), configuration).expect("the configuration");
