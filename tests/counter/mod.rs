@@ -8,6 +8,7 @@ pub mod vendor;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpListener;
@@ -83,6 +84,7 @@ impl Counter {
         let clock = Clock::system();
         let store = Store::open(dir, &StoreOptions::at(clock.wall_ms())).unwrap();
         let history: Arc<dyn History> = Arc::new(store.archive().unwrap());
+        let cards = setup.methods.contains(&Method::Humo);
         let policy = Policy {
             methods: setup.methods,
             merchant: setup.merchant,
@@ -101,6 +103,7 @@ impl Counter {
             providers: providers(&vendor),
             cards: Arc::new(Mutex::new(setup.cards.into())),
             waiting: Arc::default(),
+            asked: Arc::default(),
             clock,
         };
         let (stop, stopping) = watch::channel(false);
@@ -111,6 +114,9 @@ impl Counter {
             let _ = driver_ended.send(());
         });
         handle.tell(Event::PinpadUp).await;
+        if cards {
+            until_learned(dir).await;
+        }
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -154,6 +160,14 @@ impl Counter {
     }
 }
 
+/// Wait until the terminal knows what the PinPad's last operation was.
+async fn until_learned(dir: &std::path::Path) {
+    let archive = tolov::store::Archive::open(dir).unwrap();
+    while !archive.journal(0, 10_000).unwrap().iter().any(|line| line.fact.contains("card_marked")) {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+}
+
 fn providers(vendor: &Vendor) -> Providers {
     let gateway = |kind| {
         let settings = GatewaySettings {
@@ -179,6 +193,8 @@ struct Outside {
     cards: Arc<Mutex<VecDeque<Card>>>,
     /// The run that waits for a card.
     waiting: Arc<Mutex<Option<RunId>>>,
+    /// The PinPad has answered its first question.
+    asked: Arc<AtomicBool>,
     clock: Clock,
 }
 
@@ -198,6 +214,16 @@ impl Outside {
             Effect::PinpadRun { run, .. } => {
                 let card = self.cards.lock().unwrap().pop_front().expect("a card for every run");
                 tokio::spawn(async move { outside.play(run, card).await });
+            }
+            // A new PinPad: it knows of no operation yet, and answers no other question.
+            Effect::PinpadAsk { run, .. } => {
+                let first = !self.asked.swap(true, Ordering::SeqCst);
+                tokio::spawn(async move {
+                    let result = RunResult { code: "202".to_owned(), class: ResultClass::NotFound };
+                    let end = if first { RunEnd::Ended } else { RunEnd::Lost { why: "silence".to_owned() } };
+                    outside.driver.tell(Event::PinpadSaid { run, sequence: 0, said: Said::Result(result) }).await;
+                    outside.driver.tell(Event::PinpadFinished { run, end }).await;
+                });
             }
             Effect::PinpadCancel { run } if self.waiting.lock().unwrap().take() == Some(run) => {
                 tokio::spawn(async move {
