@@ -357,6 +357,7 @@ fn a_restart_cancels_a_wait_for_a_scan_and_doubts_whatever_may_have_been_sent() 
     desk.does(Event::Started);
     assert_eq!(*desk.state(1), State::InDoubt { why: Doubt::Restart });
     assert_eq!(*desk.state(2), State::Cancelled { by: CancelledBy::Restart });
+    assert!(desk.last.effects.contains(&Effect::Settled(Subject::Payment(id(2)))), "whoever waits for it hears it");
     let mut desk = Desk::new();
     desk.sells(sell(3, Method::Humo, 50_000, None));
     desk.t.pinpad.at = None;
