@@ -10,6 +10,8 @@
 pub mod handle;
 pub mod ledger;
 mod picture;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use crate::payment::sale::{Doubt, Payment, RefundState, State};
 use crate::payment::terminal::{PinpadAt, Policy, Terminal};
 use crate::snapshot::{Snapshot, StoreHealth};
 
+use handle::Word;
 pub use handle::{Envelope, Handle, Ticket};
 pub use ledger::{Entry, Ledger, LedgerError, OpenItems};
 
@@ -37,6 +40,8 @@ pub struct Driver<L> {
     queue: mpsc::Receiver<Envelope>,
     pictures: watch::Sender<Arc<Snapshot>>,
     waiters: HashMap<Subject, Vec<oneshot::Sender<Reply>>>,
+    /// Answers of this step. Said after its picture is published: who has heard of an end must not find it still open.
+    words: Vec<Word>,
     /// Events about money that has moved whose lines are not on disk yet, in their order.
     owed: VecDeque<Event>,
     /// What those events are about, and why it is not written down: in doubt to whoever asks.
@@ -73,6 +78,7 @@ impl<L: Ledger> Driver<L> {
             queue,
             pictures,
             waiters: HashMap::new(),
+            words: Vec::new(),
             owed: VecDeque::new(),
             unwritten: HashMap::new(),
             health: StoreHealth::Good,
@@ -139,6 +145,7 @@ impl<L: Ledger> Driver<L> {
         }
         self.terminal.forget_finished();
         self.publish();
+        self.words.drain(..).for_each(Word::say);
         effects
     }
 
@@ -349,8 +356,7 @@ impl<L: Ledger> Driver<L> {
             });
             Ticket { first, settled }
         });
-        // A till that hung up meanwhile says so by an event of its own.
-        let _ = accepted.send(ticket);
+        self.words.push(Word::Accepted(accepted, ticket));
     }
 
     /// Remember who waits, and forget who no longer does: a till may ask again and again while nothing happens.
@@ -372,9 +378,8 @@ impl<L: Ledger> Driver<L> {
     }
 
     fn wake(&mut self, subject: Subject, reply: &Reply) {
-        for ear in self.waiters.remove(&subject).unwrap_or_default() {
-            let _ = ear.send(reply.clone());
-        }
+        let ears = self.waiters.remove(&subject).unwrap_or_default();
+        self.words.extend(ears.into_iter().map(|ear| Word::Ended(ear, reply.clone())));
     }
 
     /// A subject as it stands; in doubt while the answer about its money is not on disk.

@@ -143,10 +143,8 @@ impl World {
                 1 => Method::Click,
                 _ => Method::Payme,
             };
-            if method == Method::Card {
-                self.wait_for_the_card_line()?;
-            }
             let at = self.till.sell(method, &self.bench.vendors)?;
+            self.ask_until_the_card_line_is_free(at)?;
             if self.till.orders[at].told == Told::Paid {
                 self.till.confirm(at)?;
             }
@@ -154,20 +152,12 @@ impl World {
         Ok(())
     }
 
-    /// Give the PinPad a moment to be found and its last doubt to be settled; without it the card sale is refused, which is an answer, too.
-    fn wait_for_the_card_line(&mut self) -> io::Result<()> {
+    /// Give the PinPad a moment to be found, asked and relieved of its last doubt; without it the sale stays refused, which is an answer, too.
+    fn ask_until_the_card_line_is_free(&mut self, at: usize) -> io::Result<()> {
         let since = Instant::now();
-        while since.elapsed() < Duration::from_secs(2) {
-            let ready = http::get(self.bench.address, "/health/ready")?.body;
-            for at in 0..self.till.orders.len() {
-                if self.till.orders[at].is_a_card_in_doubt() {
-                    self.till.look(at, &self.bench.vendors)?;
-                }
-            }
-            if !ready.contains("PinPad") && !self.a_card_is_in_doubt() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(20));
+        while self.till.orders[at].told == Told::Nothing && since.elapsed() < Duration::from_secs(3) {
+            std::thread::sleep(Duration::from_millis(30));
+            self.till.ask(at, &self.bench.vendors)?;
         }
         Ok(())
     }
