@@ -10,41 +10,71 @@ mod http;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use driver::Browser;
 use serde_json::{Value, json};
 
-/// The demo as somebody runs it, and a browser that shows its page.
+/// The demo as somebody runs it.
+struct Demo {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Demo {
+    fn start(dir: &Path) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_tolov"))
+            .args(["demo", "--listen", "127.0.0.1:0", "--dir"])
+            .arg(dir)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the demo");
+        let mut said = BufReader::new(process.stdout.take().expect("its output")).lines().map_while(Result::ok);
+        let address = said.find_map(|line| line.split("http://").nth(1)?.trim_end_matches('/').parse().ok());
+        Self { process, address: address.expect("the demo prints its page's address") }
+    }
+
+    /// Everything that the vendors have booked and the terminal knows.
+    fn picture(&self) -> Value {
+        http::get(self.address, "/demo/picture/0").expect("the picture").json()
+    }
+
+    /// Whether its daemon answers tills: any answer is its own, but for the bad gateway of a daemon that is away.
+    fn serves(&self) -> bool {
+        http::get(self.address, "/payment/nothing").is_ok_and(|answer| answer.status != 502)
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // The daemon follows: its lifeline is gone.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A browser that shows the demo's page.
 struct Visit {
     page: Browser,
-    address: SocketAddr,
-    demo: Child,
+    demo: Demo,
     dir: tempfile::TempDir,
 }
 
 impl Visit {
     fn begin() -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let mut demo = Command::new(env!("CARGO_BIN_EXE_tolov"))
-            .args(["demo", "--listen", "127.0.0.1:0", "--dir"])
-            .arg(dir.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the demo");
-        let mut said = BufReader::new(demo.stdout.take().expect("its output")).lines().map_while(Result::ok);
-        let address = said.find_map(|line| line.split("http://").nth(1)?.trim_end_matches('/').parse().ok());
-        let address: SocketAddr = address.expect("the demo prints its page's address");
-        let page = Browser::open(&format!("http://{address}/"));
-        let visit = Self { page, address, demo, dir };
+        let demo = Demo::start(dir.path());
+        let page = Browser::open(&format!("http://{}/", demo.address));
+        let visit = Self { page, demo, dir };
         visit.page.until("#power-state", "on");
         visit.page.until("#pinpad-state", "idle");
         visit
     }
 
-    /// Everything that the vendors have booked and the terminal knows.
     fn picture(&self) -> Value {
-        http::get(self.address, "/demo/picture/0").expect("the picture").json()
+        self.demo.picture()
     }
 
     /// Money that the gateway took: amounts in tiyin.
@@ -66,13 +96,7 @@ impl Visit {
     }
 
     fn until(&self, holds: impl Fn(&Value) -> bool) {
-        for _ in 0..600 {
-            if holds(&self.picture()) {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        panic!("waited in vain; there is {:#}", self.picture());
+        assert!(patiently(|| holds(&self.picture())), "waited in vain; there is {:#}", self.picture());
     }
 
     /// The last answer that the till heard, as the page shows it.
@@ -92,12 +116,12 @@ impl Visit {
     }
 }
 
-impl Drop for Visit {
-    fn drop(&mut self) {
-        // The daemon follows: its lifeline is gone.
-        let _ = self.demo.kill();
-        let _ = self.demo.wait();
-    }
+/// Whether something happens within half a minute.
+fn patiently(happens: impl Fn() -> bool) -> bool {
+    (0..600).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        happens()
+    })
 }
 
 #[test]
@@ -163,7 +187,7 @@ fn a_lost_answer_ends_in_doubt_and_the_operator_resolves_it_by_the_vendors_books
     assert_eq!(visit.charges(), [4_500_000]);
 
     visit.page.until("#books tr", "PAYME");
-    visit.page.press("#books tr");
+    visit.page.press("#books tr button");
     visit.page.press("#resolve-paid");
     visit.page.until("#payments tr", "paid");
     visit.page.until("#doubts", "none");
@@ -213,4 +237,41 @@ fn every_control_has_a_name_and_the_page_fits_its_window() {
     );
     assert_eq!(cut_off, json!([]));
     assert_eq!(visit.page.ask("[innerWidth, innerHeight, document.body.scrollHeight]"), json!([1280, 800, 800]));
+}
+
+#[test]
+fn a_killed_demo_takes_its_daemon_along_and_the_next_one_goes_on_where_it_was() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let demo = Demo::start(dir.path());
+    assert!(patiently(|| demo.serves()), "the daemon serves");
+    let sale = r#"{"amount":500,"qr_code":"880101698207133392"}"#;
+    let sold = http::post(demo.address, "/payment/click", sale, &[]).expect("an answer").json();
+    assert_eq!(sold["is_success"], json!(true), "{sold}");
+    let settings = std::fs::read_to_string(dir.path().join("tolov.toml")).expect("the configuration");
+    let listen = settings.lines().find_map(|line| line.strip_prefix("listen = ")).expect("the daemon's address");
+    let daemon: SocketAddr = listen.trim_matches('"').parse().expect("an address");
+    assert!(http::get(daemon, "/health/live").is_ok());
+    drop(demo);
+    assert!(patiently(|| std::net::TcpStream::connect(daemon).is_err()), "the daemon lives on");
+
+    let again = Demo::start(dir.path());
+    assert!(patiently(|| again.serves()), "the daemon is back");
+    let picture = again.picture();
+    assert_eq!(picture["payments"][0]["transaction_id"], sold["data"]["transaction_id"]);
+    assert_eq!(picture["gateway"]["entries"].as_array().map(Vec::len), Some(1), "the vendor's books go on, too");
+}
+
+#[test]
+fn a_foreign_page_cannot_press_the_buttons() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let demo = Demo::start(dir.path());
+    let cut = |headers: &[(&str, &str)]| {
+        let answer = http::post(demo.address, "/demo/power", r#"{"off_ms":0}"#, headers).expect("an answer");
+        answer.status
+    };
+    assert_eq!(cut(&[("Origin", "http://example.org")]), 403);
+    assert_eq!(cut(&[("Origin", "null")]), 403);
+    assert_eq!(demo.picture()["power_cuts"], json!(0));
+    assert_eq!(cut(&[("Origin", &format!("http://{}", demo.address))]), 204);
+    assert!(patiently(|| demo.picture()["power_cuts"] == json!(1)));
 }

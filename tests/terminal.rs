@@ -1,5 +1,7 @@
 //! The whole daemon, from a till's request to the confirmed receipt, against the simulated vendors.
 
+#![cfg(feature = "demo")]
+
 mod support;
 
 use hal::sim::pinpad::{Behaviour, Kind, Moment, Script};

@@ -123,7 +123,7 @@ async function ask(request) {
   if (heard.error?.code === 900) answer.classList.add("doubt");
   else if (!heard.is_success) answer.classList.add("no");
   const slip = typeof heard.message === "string" ? heard.message : heard.data?.message;
-  if (slip?.includes("\n")) article.append(element("pre", { class: "slip" }, slip));
+  if (slip?.includes("\n")) answer.before(element("pre", { class: "slip" }, slip.trimEnd()));
   newest = heard.data?.transaction_id ?? heard.error?.data?.transaction_id ?? newest;
   return heard;
 }
@@ -265,12 +265,12 @@ function offer(select, rows, nothing) {
 function drawPayments(rows) {
   payments = rows;
   draw("payments", rows, () => $("payments").replaceChildren(...rows.map((row) =>
-    element("tr", { title: row.why ? JSON.stringify(row.why) : null },
+    element("tr", { title: row.transaction_id },
       element("td", { class: "mono" }, short(row.transaction_id)),
       element("td", {}, row.method.toUpperCase()),
       element("td", { class: "amount" }, sums(row.amount_minor)),
       element("td", {}, element("span", { class: row.state }, row.state.replace("_", " ") + (row.late ? ", late" : ""))),
-      element("td", { class: "rest" }, element("span", { class: row.fiscal }, row.fiscal.replace("_", " ")))))));
+      element("td", { class: "rest" }, row.why ? leaves(row.why).join(", ") : element("span", { class: row.fiscal }, row.fiscal.replace("_", " ")))))));
   offer("void-sale", rows.filter((row) => row.method === "humo" && row.state === "paid" && row.payment_id), "none to give back");
   offer("receipt-sale", rows.filter((row) => row.method !== "humo" && ["owed", "queued", "parked"].includes(row.fiscal)), "no receipt is owed");
   const doubts = rows.filter((row) => row.state === "in_doubt");
@@ -281,11 +281,12 @@ function drawPayments(rows) {
 
 function book(vendor, entry, amount, id, remark, double) {
   const take = () => ($("evidence").value = id);
-  return element("tr", { class: double ? "double" : "pick", onclick: take, title: "Take the id over as the operator's evidence" },
+  return element("tr", { class: double ? "double" : null },
     element("td", {}, vendor.toUpperCase()),
     element("td", {}, element("span", { class: entry }, entry)),
     element("td", { class: "amount" }, amount === null ? "" : sums(amount)),
-    element("td", { class: "mono" }, id.length > 14 ? id.slice(0, 13) + "…" : id),
+    element("td", {}, element("button", { class: "link", onclick: take, title: `${id}: take it over as the operator's evidence` },
+      id.length > 14 ? id.slice(0, 13) + "…" : id)),
     element("td", { class: "rest" }, remark));
 }
 
@@ -304,20 +305,27 @@ function drawBooks(gateway, pinpad) {
   });
 }
 
+// What a fact says beside its names: its values, without the ids that stand in the line already.
+function leaves(value, name = "") {
+  if (value === null || value === false || value === "") return [];
+  if (typeof value === "object") return Object.entries(value).flatMap(([key, inner]) => leaves(inner, Array.isArray(value) ? name : key));
+  if (/^[0-9a-f]{8}-[0-9a-f]{4}-/.test(value)) return [];
+  return [`${name.replaceAll("_", " ")} ${String(value).replace(/\s+/g, " ").trim()}`];
+}
+
 let sequence = 0;
 function drawJournal(lines) {
   if (!lines.length) return;
   const body = $("journal");
   for (const row of body.querySelectorAll("tr.new")) row.classList.remove("new");
   for (const line of lines) {
-    const { fact, payment, ...rest } = line.fact;
-    const detail = JSON.stringify(rest);
+    const { fact, ...rest } = line.fact;
     body.prepend(element("tr", { class: sequence ? "new" : null, title: JSON.stringify(line.fact, null, 1) },
       element("td", { class: "mono amount" }, String(line.sequence)),
       element("td", { class: "mono" }, time(line.at_ms)),
       element("td", { class: "mono" }, short(line.payment)),
       element("td", {}, fact.replaceAll("_", " ")),
-      element("td", { class: "rest" }, detail === "{}" ? "" : detail)));
+      element("td", { class: "rest" }, leaves(rest).join(", "))));
   }
   while (body.childElementCount > LINES_KEPT) body.lastElementChild.remove();
   sequence = lines[lines.length - 1].sequence;
@@ -335,7 +343,7 @@ function drawPinpad(pinpad) {
   draw("said", pinpad.said, () => {
     $("said").replaceChildren(...pinpad.said.toReversed().map((word) =>
       element("p", { class: word.by, title: word.text },
-        (word.by === "pinpad" ? "« " : "» ") + word.text.replaceAll("\u001b", "␛").replace(/\s+/g, " "))));
+        (word.by === "pinpad" ? "« " : "» ") + word.text.replaceAll("\u001b", " ¦ ").replace(/\s+/g, " "))));
   });
 }
 
@@ -376,6 +384,7 @@ async function tick() {
     drawJournal(picture.journal);
     drawPinpad(picture.pinpad);
     drawFaults(picture.gateway);
+    $("cuts").textContent = picture.power_cuts ? `SIGKILL ×${picture.power_cuts}` : "";
     await drawScreen(picture.power.is);
   } catch {
     $("power-state").textContent = "the demo has ended";
