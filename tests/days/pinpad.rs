@@ -39,6 +39,8 @@ struct Talk {
     /// Waits for this evidence to be released.
     held: bool,
     card: bool,
+    /// The card is in already: too late for ER, though nothing was said of it yet.
+    too_late: bool,
 }
 
 pub(crate) struct Pinpad {
@@ -128,7 +130,8 @@ impl Pinpad {
             }
         }
         words.push_back(Word::End);
-        self.talk = Talk { run: Some(run), words, ..Talk::default() };
+        let too_late = faults && dice.percent(30);
+        self.talk = Talk { run: Some(run), words, too_late, ..Talk::default() };
         None
     }
 
@@ -168,7 +171,7 @@ impl Pinpad {
 
     /// ER, as long as no card was presented.
     pub(crate) fn cancel(&mut self, run: RunId) {
-        if self.talk.run == Some(run) && !self.talk.card && !self.talk.held {
+        if self.talk.run == Some(run) && !self.talk.card && !self.talk.held && !self.talk.too_late {
             let result = RunResult { code: "999".into(), class: ResultClass::Cancelled };
             self.talk.words = [Word::Say(Said::Result(result)), Word::End].into();
         }

@@ -275,7 +275,7 @@ impl World {
             self.soon(Act::HangUp(number), 30_000);
         }
         if self.faults && self.dice.percent(6) {
-            self.soon(Act::CallOff(number), 20_000);
+            self.soon(Act::CallOff(number), if scans { 20_000 } else { 1_500 });
         }
         if self.faults && self.dice.percent(3) {
             self.soon(Act::Press(number), 3_000);
@@ -294,7 +294,7 @@ impl World {
                     self.soon(Act::Confirm(number), 10_000);
                 }
                 if self.intents[number].repeats() {
-                    self.soon(Act::Press(number), 60_000);
+                    self.soon(Act::Press(number), 300_000);
                 }
                 continue;
             }

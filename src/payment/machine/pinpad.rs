@@ -161,7 +161,9 @@ impl Step {
         let payment = self.known(id)?;
         let Some(run) = &payment.run else { return Ok(()) };
         let proof = proof(run, end, Asked::Sale(payment.amount));
-        if let Some(over) = over(run, end, &proof) {
+        // Called off, and the PinPad went on to an end that proves nothing: it has to be asked, as if nobody had called it off.
+        let unproven = payment.state.is_final() && run.card_presented && matches!(proof, Proof::Unknown(_));
+        if let Some(over) = over(run, end, &proof).filter(|_| !unproven) {
             self.record(Fact::RunOver { job: sale(id), over })?;
         }
         match proof {

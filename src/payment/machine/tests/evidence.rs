@@ -171,3 +171,17 @@ fn a_mark_without_an_rrn_is_no_mark() {
     desk.asked(Question::LastTransaction, &[slip(50_000, 7)]);
     assert_eq!(desk.state(1).name(), "in_doubt");
 }
+
+#[test]
+fn a_sale_called_off_that_the_pinpad_took_with_another_amount_stays_open() {
+    let mut desk = Desk::new();
+    desk.sells(sell(1, Method::Humo, 50_000, None));
+    desk.does(Event::Cancel { payment: None, operator: false });
+    desk.says(Said::CardPresented);
+    desk.prints(slip(5_000_000, 1));
+    desk.ends(Some(ResultClass::Approved));
+    assert!(desk.t.is_sale_doubted(desk.payment(1)));
+    assert!(matches!(desk.tries(Event::Sell(sell(2, Method::Humo, 60_000, None))), Err(Denial::PinpadInDoubt { .. })));
+    desk.resolve(1, Verdict::Paid).unwrap();
+    assert!(desk.payment(1).late);
+}
