@@ -141,7 +141,7 @@ fn told_once(api: &Room, payment: &Payment, key: Option<&Token>, made: impl FnOn
     let repeated = key.is_some() && payment.token.as_ref() == key;
     match &payment.answer {
         Some(first) if repeated || first.state == payment.state => {
-            api.kept.first(Subject::Payment(payment.id), || made(Told::first(payment)))
+            api.kept.first(Subject::Payment(payment.id), first.state.name(), || made(Told::first(payment)))
         }
         _ => made(Told::now(payment)),
     }
@@ -191,7 +191,7 @@ async fn give_back(api: &Room, event: Event) -> Written {
             Some(refund) => {
                 let made = || xumo::give_back(&payment, refund, api.settings.humo_unit);
                 if refund.state.is_final() {
-                    return api.kept.first(Subject::Refund(payment.id, id), made);
+                    return api.kept.first(Subject::Refund(payment.id, id), refund.state.name(), made);
                 }
                 made()
             }
@@ -211,7 +211,7 @@ async fn xumo_close(State(api): State<Api>, asked: Asked) -> Written {
         Ok(Reply::Settlement(settlement)) => {
             let made = || xumo::close(&settlement);
             if settlement.state.is_final() {
-                return api.kept.first(Subject::Settlement(settlement.id), made);
+                return api.kept.first(Subject::Settlement(settlement.id), settlement.state.name(), made);
             }
             made()
         }

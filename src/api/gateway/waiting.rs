@@ -48,32 +48,35 @@ impl Drop for Waiter {
     }
 }
 
-/// The first final answers, as they were written. A till that asks again gets the same bytes, with the slip and the phone that are
+/// The first answer about each end, as it was written. A till that asks again gets the same bytes, with the slip and the phone that are
 /// nowhere but in memory; after a restart, or past [`limits::ANSWERS_KEPT`] newer ones, it gets their masked forms.
+///
+/// An end is a subject and the name of its state: money that comes after a "no" makes another end, which is told anew.
 #[derive(Debug, Default)]
 pub(in crate::api) struct Kept(Mutex<KeptAnswers>);
 
 #[derive(Debug, Default)]
 struct KeptAnswers {
-    by_subject: HashMap<Subject, Written>,
-    oldest_first: VecDeque<Subject>,
+    by_end: HashMap<(Subject, &'static str), Written>,
+    oldest_first: VecDeque<(Subject, &'static str)>,
 }
 
 impl Kept {
-    /// The first answer about `subject`, which is `made` now if there is none yet.
-    pub(super) fn first(&self, subject: Subject, made: impl FnOnce() -> Written) -> Written {
+    /// The first answer about `subject` having ended as `state`, which is `made` now if there is none yet.
+    pub(super) fn first(&self, subject: Subject, state: &'static str, made: impl FnOnce() -> Written) -> Written {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(first) = kept.by_subject.get(&subject) {
+        let end = (subject, state);
+        if let Some(first) = kept.by_end.get(&end) {
             return first.clone();
         }
         let first = made();
         if kept.oldest_first.len() >= limits::ANSWERS_KEPT
             && let Some(oldest) = kept.oldest_first.pop_front()
         {
-            kept.by_subject.remove(&oldest);
+            kept.by_end.remove(&oldest);
         }
-        kept.oldest_first.push_back(subject);
-        kept.by_subject.insert(subject, first.clone());
+        kept.oldest_first.push_back(end);
+        kept.by_end.insert(end, first.clone());
         first
     }
 }

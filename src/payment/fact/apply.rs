@@ -207,8 +207,9 @@ impl Payment {
                 self.approval = Some(approval.clone());
                 self.late = *late;
                 if *late {
-                    // Money came after the "no": from here on the truth is repeated, not what was said first.
+                    // Money came after the "no": from here on the truth is repeated, not what was said first, and no till has heard it.
                     self.answer = None;
+                    self.answered = false;
                 }
                 self.fiscal = *fiscal;
                 self.become_state(State::Paid)

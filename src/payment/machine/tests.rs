@@ -306,6 +306,23 @@ fn money_that_comes_after_a_cancel_is_paid_and_late_and_a_repeat_hears_it() {
 }
 
 #[test]
+fn a_till_that_heard_cancelled_and_sells_again_finds_the_money_that_came_after_it() {
+    let mut desk = Desk::new();
+    desk.sells(sell(1, Method::Humo, 50_000, None));
+    desk.does(Event::Cancel { payment: None, operator: false });
+    desk.does(Event::Answered { payment: id(1) });
+    desk.says(Said::CardPresented);
+    desk.prints(slip(50_000, 1));
+    desk.ends(Some(ResultClass::Approved));
+    assert!(desk.payment(1).late);
+    desk.sells(sell(2, Method::Humo, 50_000, None));
+    assert_eq!(desk.about(), Some(Subject::Payment(id(1))), "the customer would be charged twice");
+    desk.does(Event::Answered { payment: id(1) });
+    desk.sells(sell(3, Method::Humo, 50_000, None));
+    assert_eq!(desk.about(), Some(Subject::Payment(id(3))));
+}
+
+#[test]
 fn an_unanswered_card_sale_is_found_again_though_the_wall_clock_stepped_and_an_answered_one_is_not() {
     let mut desk = Desk::new();
     desk.card_sale(1, 50_000);
