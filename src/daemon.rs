@@ -28,8 +28,10 @@ use crate::config::Settings;
 use crate::driver::{Driver, Handle, LedgerError};
 use crate::limits;
 use crate::outbox::Outbox;
+use crate::payment::card::SettlementState;
 use crate::payment::event::Event;
 use crate::service;
+use crate::snapshot::{Snapshot, StoreHealth};
 use crate::store::{Archive, Store, StoreError, StoreOptions};
 use crate::ui::panel::{Frame, Panel};
 use outside::Outside;
@@ -173,13 +175,21 @@ async fn asked_to_stop() {
     }
 }
 
-/// Give what is with a bank the time to be answered and written down. What is not is in doubt at the next start, and asked about.
+/// Begin nothing new, and give what is with a bank the time to be answered and written down. What is not is in doubt at the next start,
+/// and asked about.
 async fn finish(handle: &Handle) {
+    handle.close();
     let idle = async {
         let mut pictures = handle.pictures();
-        while pictures.borrow_and_update().open > 0 && pictures.changed().await.is_ok() {}
+        while moves_money(&pictures.borrow_and_update()) && pictures.changed().await.is_ok() {}
     };
     if tokio::time::timeout(limits::wait(limits::SHUTDOWN_MS), idle).await.is_err() {
         warn!("stopped while a payment was open; it is asked about at the next start");
     }
+}
+
+/// A sale, a refund or a settlement is under way, or an answer about one is not on disk yet.
+fn moves_money(now: &Snapshot) -> bool {
+    let settling = now.settlement.as_ref().is_some_and(|s| s.state == SettlementState::Processing);
+    now.open > 0 || now.counter.is_some() || settling || matches!(now.store, StoreHealth::Owing(_))
 }

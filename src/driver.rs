@@ -86,7 +86,7 @@ impl<L: Ledger> Driver<L> {
             faults: 0,
             sequence: 0,
         };
-        Ok((driver, Handle { queue: sender, pictures: seen }))
+        Ok((driver, Handle::new(sender, seen)))
     }
 
     /// Work until `stop` is set or every [`Handle`] is gone. `release` carries effects out and must not wait.

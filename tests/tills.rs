@@ -7,7 +7,8 @@ mod counter;
 use counter::{Card, Counter, Reply, Setup};
 use serde_json::{Value, json};
 use tolov::payment::card::{ResultClass, Slip};
-use tolov::payment::event::Event;
+use tolov::payment::event::{Event, Outcome};
+use tolov::payment::sale::{Approval, PaymentId};
 
 const SALE: &str = r#"{"amount":500,"qr_code":"880101698207133392"}"#;
 const LINK: &str = "https://ofd.soliq.uz/check?t=UZ170703100597&r=2421&c=20230104121801&s=514343190161";
@@ -84,6 +85,22 @@ async fn a_refusal_is_repeated_under_its_key_and_a_new_key_sells_anew() {
 }
 
 #[tokio::test]
+async fn money_that_comes_after_a_refusal_is_what_its_key_repeats_from_then_on() {
+    let (counter, _dir) = Counter::open(with(vec![refused(106)])).await;
+    let key = [("Idempotency-Key", "a")];
+    let first = counter.till.post_as("/payment/click", &key, SALE).await;
+    assert_eq!(first.code(), 106);
+    let payment = PaymentId(id_of(&first.json()).parse().unwrap());
+    let outcome = Outcome::Approved(Approval { payment_id: Some("1".to_owned()), ..Approval::default() });
+    counter.driver.tell(Event::ProviderAnswered { payment, outcome }).await;
+    counter.until_journal_says("approved").await;
+    let again = counter.till.post_as("/payment/click", &key, SALE).await;
+    assert_eq!(again.json()["is_success"], true, "a till that hears the old refusal charges again: {again:?}");
+    assert_eq!(counter.till.post_as("/payment/click", &key, SALE).await.body, again.body);
+    assert_eq!(counter.vendor.asked().len(), 1);
+}
+
+#[tokio::test]
 async fn the_same_key_for_another_request_is_refused_and_charges_nothing() {
     let (counter, _dir) = Counter::open(with(vec![paid("1")])).await;
     let key = [("Idempotency-Key", "a")];
@@ -132,6 +149,24 @@ async fn the_scanner_pays_a_sale_that_brought_no_code() {
     let status = counter.till.get(&format!("/payment/{}", id_of(&told))).await.json();
     assert_eq!((&status["data"]["order_id"], &status["data"]["fiscal"]), (&json!("17"), &json!("owed")));
     assert_eq!((&status["is_success"], &status["data"]["state"]), (&json!(true), &json!("paid")));
+}
+
+#[tokio::test]
+async fn a_terminal_that_is_asked_to_stop_finishes_what_it_began_and_begins_nothing() {
+    let (counter, _dir) = Counter::open(with(vec![paid("1")])).await;
+    let till = counter.till;
+    let waiting = tokio::spawn(async move { till.post("/payment/click", r#"{"amount":500}"#).await });
+    counter.until_journal_says("opened").await;
+    counter.driver.close();
+    for (path, body) in
+        [("/payment/click", SALE), ("/payment/xumo", r#"{"amount":50000}"#), ("/payment/xumo_close", "")]
+    {
+        let refused = counter.till.post(path, body).await;
+        assert_eq!((refused.status, refused.code()), (503, 952), "{path}: {refused:?}");
+    }
+    counter.driver.tell(Event::Scanned { text: "880101698207133392".to_owned() }).await;
+    assert_eq!(waiting.await.unwrap().json()["data"]["payment_id"], "1");
+    assert_eq!(counter.vendor.asked().len(), 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The door to the driver: send an event, hear what became of it, see the latest picture.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::limits;
@@ -62,17 +63,31 @@ impl Ticket {
 /// The door to the driver. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    pub(super) queue: mpsc::Sender<Envelope>,
-    pub(super) pictures: watch::Receiver<Arc<Snapshot>>,
+    queue: mpsc::Sender<Envelope>,
+    pictures: watch::Receiver<Arc<Snapshot>>,
+    closing: Arc<AtomicBool>,
 }
 
 impl Handle {
+    pub(super) fn new(queue: mpsc::Sender<Envelope>, pictures: watch::Receiver<Arc<Snapshot>>) -> Self {
+        Self { queue, pictures, closing: Arc::default() }
+    }
+
+    /// The end was asked for: whatever would put money in motion is refused from now on, through every copy of this handle.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+    }
+
     /// Ask for something on behalf of a till or a person. Refused at once when the queue is nearly full, so that answers of
     /// providers and devices always find room.
     ///
     /// # Errors
     /// Whatever speaks against it; then nothing was changed and nothing was sent.
     pub async fn ask(&self, event: Event) -> Result<Ticket, Denial> {
+        let moves_money = matches!(event, Event::Sell(_) | Event::GiveBack(_) | Event::Settle { .. });
+        if moves_money && self.closing.load(Ordering::SeqCst) {
+            return Err(Denial::ShuttingDown);
+        }
         if self.queue.capacity() <= limits::EVENT_QUEUE_RESERVE {
             return Err(Denial::Overloaded);
         }
