@@ -185,3 +185,31 @@ fn a_sale_called_off_that_the_pinpad_took_with_another_amount_stays_open() {
     desk.resolve(1, Verdict::Paid).unwrap();
     assert!(desk.payment(1).late);
 }
+
+#[test]
+fn only_a_whole_report_of_the_next_shift_or_of_the_same_one_ends_a_doubt_about_a_settlement() {
+    let of_shift = |shift: &str| Slip { shift: Some(shift.into()), ..Slip::default() };
+    let refused_report = |desk: &mut Desk| {
+        desk.at_ms += 20_000;
+        desk.does(Event::Tick { run: RunId(Uuid::from_u128(88_000)) });
+        desk.prints(of_shift("2"));
+        desk.ends(Some(ResultClass::Declined));
+    };
+    type Told<'a> = &'a dyn Fn(&mut Desk);
+    let told: [(Told<'_>, &str); 5] = [
+        (&|desk| desk.asked(Question::ShortReport, &[of_shift("2")]), "done"),
+        (&|desk| desk.asked(Question::ShortReport, &[of_shift("1")]), "refused"),
+        (&|desk| desk.asked(Question::ShortReport, &[of_shift("0")]), "settlement_in_doubt"),
+        (&|desk| desk.asked(Question::ShortReport, &[of_shift("2"), of_shift("1")]), "settlement_in_doubt"),
+        (&refused_report, "settlement_in_doubt"),
+    ];
+    for (told, state) in told {
+        let mut desk = Desk::new();
+        desk.heard_card_sale(1, 50_000);
+        let (id, run) = (SettlementId(Uuid::from_u128(50)), RunId(Uuid::from_u128(500)));
+        desk.does(Event::Settle { id, run, token: None });
+        desk.breaks(RunEnd::Lost { why: "the cable".into() });
+        told(&mut desk);
+        assert_eq!(desk.t.settlement.as_ref().unwrap().state.name(), state);
+    }
+}
