@@ -162,13 +162,17 @@ impl Paper {
                 let slip = Box::new(whole(&entries));
                 Said::Print { masked, printed: Private(Some(text)), slip, entries }
             }
-            Evidence::Tags(tags) => {
+            Evidence::Tags(mut tags) => {
+                tags.retain(|(name, _)| TAGS_KEPT.contains(&name.as_str()));
                 Said::Tags(tags.into_iter().map(|(name, value)| (name, paper::mask_numbers(&value))).collect())
             }
             Evidence::Result(code) => Said::Result(RunResult { class: result_class(&code), code }),
         }
     }
 }
+
+/// The values of SETTAGS that a payment is told by. Any other may hold a track, a key or a name, and is not kept.
+const TAGS_KEPT: [&str; 5] = ["RC", "RRN", "AUTH", "TERM", "AMOUNT"];
 
 /// The slip of a single operation: customer's and shop's copies say the same; a paper that holds different operations says nothing about one.
 fn whole(entries: &[Slip]) -> Slip {
@@ -272,5 +276,27 @@ impl port::Clock for PortClock {
             hour: local.hour().unsigned_abs(),
             minute: local.minute().unsigned_abs(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_tags_only_those_leave_the_bridge_that_a_payment_is_told_by() {
+        let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let sent = [
+            ("RC", "00"),
+            ("RRN", "231511584547"),
+            ("57", "9860090112347856D25012010000012300000"),
+            ("5F20", "IVANOV/IVAN"),
+            ("", "IVANOV IVAN 9860090112347856"),
+            ("9860090112347856", "25012010000012300000"),
+        ];
+        let said = Paper::default().said(OperationId(1), Evidence::Tags(pairs(&sent)));
+        assert_eq!(said, Said::Tags(pairs(&[("RC", "00"), ("RRN", "231511584547")])));
     }
 }

@@ -33,7 +33,7 @@ pub struct Run {
     pub slip_printed: Private,
     /// What the slip says.
     pub slip: Slip,
-    /// SETTAGS, as sent.
+    /// SETTAGS, those of them that may be kept, as sent.
     pub tags: Vec<(String, String)>,
     /// STORERC.
     pub result: Option<RunResult>,
