@@ -192,10 +192,38 @@ fn confirmed(data: Option<&RawValue>) -> Result<Option<String>, String> {
         None => {}
         Some(_) => return Err("success with another status in its data".to_owned()),
     }
-    if let Some(phone) = data.get_mut("client_phone_number") {
-        *phone = phone.as_str().map(mask_phone).into();
-    }
+    mask_persons(&mut data);
     Ok(Some(data.to_string()).filter(|text| text.len() <= limits::PROVIDER_ANSWER_MAX_BYTES))
+}
+
+/// Mask whatever a payment system's own receipt may say of its payer, however deep: phones, and numbers of cards.
+fn mask_persons(value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.iter_mut().for_each(|(name, value)| {
+            let of_phone = name.to_ascii_lowercase().contains("phone");
+            match value {
+                Value::String(phone) if of_phone => *phone = mask_phone(phone),
+                Value::Number(phone) if of_phone => *value = mask_phone(&phone.to_string()).into(),
+                _ if NAMES_A_PERSON.contains(&name.as_str()) => *value = Value::Null,
+                other => mask_persons(other),
+            }
+        }),
+        Value::Array(items) => items.iter_mut().for_each(mask_persons),
+        Value::String(text) if is_card(text) => *text = mask_card(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Where Payme's receipts (`receipts.pay`, `receipts.get`) say who paid.
+const NAMES_A_PERSON: [&str; 2] = ["payer", "email"];
+
+/// A whole card number; the ids and signs of receipts have other lengths.
+fn is_card(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn mask_card(number: &str) -> String {
+    format!("{}******{}", &number[..6], &number[12..])
 }
 
 /// "998712565009" → "998•••••5009": the first three and the last four, and nothing at all of a short one.
@@ -401,6 +429,11 @@ mod tests {
         let phone = br#"{"is_success":true,"data":{"client_phone_number":"998712565009"}}"#;
         let Delivery::Confirmed { answer: Some(answer) } = confirm(200, phone) else { panic!("phone") };
         assert!(!answer.contains("2565009"), "{answer}");
+        let deep = br#"{"is_success":true,"data":{"result":{"receipt":{"_id":"63b1","payer":{"phone":"998712565009"},
+            "card":{"number":"8600123412345678"},"notes":[{"Phone":998712565009}],"state":4}}}}"#;
+        let Delivery::Confirmed { answer: Some(answer) } = confirm(200, deep) else { panic!("deep") };
+        assert!(!answer.contains("2565009") && !answer.contains("12341234"), "a payer's data at rest: {answer}");
+        assert!(answer.contains(r#""_id":"63b1""#) && answer.contains("860012******5678"), "{answer}");
         let huge = format!(r#"{{"is_success":true,"data":{{"x":"{}"}}}}"#, "x".repeat(100_000));
         assert_eq!(confirm(200, huge.as_bytes()), Delivery::Confirmed { answer: None });
     }
