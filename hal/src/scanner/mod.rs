@@ -1,6 +1,6 @@
 //! The code scanner. What it reads is text; what the text is worth is its caller's business.
 //!
-//! - [`line`]: bytes of a scanner in serial mode (USB-CDC, RS-232) → one text a scan; sans-IO
+//! - [`mod@line`]: bytes of a scanner in serial mode (USB-CDC, RS-232) → one text a scan; sans-IO
 //! - [`port`]: the tty itself, opened again whenever it vanishes
 
 pub mod limits;
