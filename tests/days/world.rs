@@ -283,7 +283,8 @@ impl World {
         let mut batch: Vec<Envelope> = Vec::new();
         let mut ears = Vec::new();
         for act in acts {
-            if self.driver.is_none() {
+            // The power may fail again while it comes back.
+            while self.driver.is_none() {
                 self.boot();
             }
             if !matches!(act, Act::Tick | Act::Speak) {
@@ -317,6 +318,9 @@ impl World {
         self.driver = Some(driver);
         self.handle = Some(handle);
         self.release(effects);
+        if self.driver.is_none() {
+            return;
+        }
         self.pad.up = true;
         self.later(0, Act::Tell(self.life, Event::PinpadUp));
         self.later(0, Act::Tell(self.life, Event::Scanner { present: true }));

@@ -329,6 +329,13 @@ fn an_unanswered_card_sale_is_found_again_though_the_wall_clock_stepped_and_an_a
     desk.at_ms += 899_000;
     desk.sells(sell(2, Method::Humo, 50_000, None));
     assert_eq!(desk.about(), Some(Subject::Payment(id(1))));
+    desk.t.last_sale_ended_monotonic_ms = None;
+    desk.t.register.last_sale = Some(id(1));
+    std::sync::Arc::make_mut(desk.t.payments.get_mut(&id(1)).unwrap()).updated_ms = 0;
+    desk.does(Event::Started);
+    desk.does(Event::PinpadUp);
+    desk.sells(sell(2, Method::Humo, 50_000, None));
+    assert_eq!(desk.about(), Some(Subject::Payment(id(1))), "a restart, and a wall clock that jumped");
     desk.does(Event::Answered { payment: id(1) });
     desk.sells(sell(3, Method::Humo, 50_000, None));
     assert_eq!(desk.about(), Some(Subject::Payment(id(3))));
