@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::limits;
 use crate::payment::card::{RunId, SettlementState};
-use crate::payment::event::{Denial, Effect, Event, Reply, Said, Subject};
+use crate::payment::event::{self, Denial, Effect, Event, Reply, RunEnd, Said, Subject};
 use crate::payment::machine::{self, Decision, Now, Rejection};
 use crate::payment::sale::{Doubt, Payment, RefundState, State};
 use crate::payment::terminal::{PinpadAt, Policy, Terminal};
@@ -194,8 +194,22 @@ impl<L: Ledger> Driver<L> {
         Ok(results)
     }
 
-    /// Load, decide, write. The outer error is the disk's; the inner one is the answer to the sender.
+    /// Load, decide, write. The outer error is the disk's; the inner one is the answer to the sender. An answer about money that cannot be
+    /// taken in as it was given is not forgotten: then nobody knows, and that is written down.
     fn decide(
+        &mut self,
+        next: &mut Terminal,
+        event: &Event,
+        now: Now,
+        writing: &mut bool,
+    ) -> Result<Result<Decision, Denial>, LedgerError> {
+        match (self.decide_as_told(next, event, now, writing)?, as_a_doubt(event)) {
+            (Err(Denial::Store { .. }), Some(doubt)) => self.decide_as_told(next, &doubt, now, writing),
+            (decided, _) => Ok(decided),
+        }
+    }
+
+    fn decide_as_told(
         &mut self,
         next: &mut Terminal,
         event: &Event,
@@ -421,6 +435,18 @@ impl<L: Ledger> Driver<L> {
         let queue = self.ledger.queue_depth().unwrap_or_else(|_| self.pictures.borrow().queue);
         let picture = picture::of(&self.terminal, queue, &self.health, self.last.as_ref(), self.faults, self.sequence);
         self.pictures.send_replace(Arc::new(picture));
+    }
+}
+
+/// The same event, where its end of an operation is not believed.
+fn as_a_doubt(event: &Event) -> Option<Event> {
+    let why = "an answer came that the terminal could not take in; its log says why".to_owned();
+    match event {
+        Event::ProviderAnswered { payment, .. } => {
+            Some(Event::ProviderAnswered { payment: *payment, outcome: event::Outcome::InDoubt { text: why } })
+        }
+        Event::PinpadFinished { run, .. } => Some(Event::PinpadFinished { run: *run, end: RunEnd::Lost { why } }),
+        _ => None,
     }
 }
 

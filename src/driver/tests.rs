@@ -1,59 +1,79 @@
-//! What the driver promises to whoever asks it; what it decides is the machine's, and tested there.
+//! What the driver does when a line is refused that should never be.
 
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use uuid::Uuid;
 
 use super::*;
 use crate::payment::event::Sell;
-use crate::payment::money::{Currency, Money};
-use crate::payment::sale::{Merchant, Method, PaymentId};
+use crate::payment::fact::Fact;
+use crate::payment::sale::{Approval, Merchant, Method, PaymentId};
+use crate::payment::terminal::Lookup;
+use crate::payment::{Currency, Money};
+use crate::snapshot::QueueDepth;
 use crate::store::Store;
 
-/// Notes how many payments the picture shows as open at the very moment when somebody is woken.
-struct Onlooker {
-    handle: Handle,
-    seen: Mutex<Vec<usize>>,
-}
+/// A store whose rules no approval passes.
+struct Picky(Store);
 
-impl Wake for Onlooker {
-    fn wake(self: Arc<Self>) {
-        let open = self.handle.snapshot().open;
-        self.seen.lock().expect("one thread").push(open);
+impl Ledger for Picky {
+    fn open_items(&mut self) -> Result<OpenItems, LedgerError> {
+        self.0.open_items()
+    }
+
+    fn begin(&mut self) -> Result<(), LedgerError> {
+        self.0.begin()
+    }
+
+    fn load(&mut self, lookup: &Lookup) -> Result<Vec<Payment>, LedgerError> {
+        self.0.load(lookup)
+    }
+
+    fn append(&mut self, entry: &Entry) -> Result<(), LedgerError> {
+        if entry.facts.iter().any(|fact| matches!(fact, Fact::Approved { .. })) {
+            return Err(LedgerError::Rule("a rule".to_owned()));
+        }
+        self.0.append(entry)
+    }
+
+    fn commit(&mut self) -> Result<(), LedgerError> {
+        self.0.commit()
+    }
+
+    fn rollback(&mut self) {
+        self.0.rollback();
+    }
+
+    fn queue_depth(&mut self) -> Result<QueueDepth, LedgerError> {
+        self.0.queue_depth()
     }
 }
 
 #[test]
-fn who_hears_of_an_end_sees_it_in_the_picture() {
-    let policy = Policy {
-        methods: vec![Method::Click],
-        merchant: Some(Merchant { inn: "1".into(), kkm_id: "2".into(), device_id: "3".into() }),
-        scan_wait_ms: 60_000,
-        ..Policy::default()
-    };
-    let store = Store::in_memory().expect("a store");
-    let (mut driver, handle) = Driver::new(store, policy, Clock::set_at(1_800_000_000_000)).expect("a driver");
+fn an_approval_that_breaks_a_rule_of_the_store_is_a_doubt_that_its_till_hears() {
+    let policy = Policy { methods: vec![Method::Click], merchant: Some(Merchant::default()), ..Policy::default() };
+    let store = Picky(Store::in_memory().unwrap());
+    let (mut driver, handle) = Driver::new(store, policy, Clock::system()).unwrap();
     driver.begin();
-    let onlooker = Arc::new(Onlooker { handle, seen: Mutex::default() });
-    let waker = Waker::from(onlooker.clone());
-    let mut cx = Context::from_waker(&waker);
-
+    let payment = PaymentId(Uuid::from_u128(1));
     let sell = Sell {
-        id: PaymentId(Uuid::new_v4()),
-        run: RunId(Uuid::new_v4()),
+        id: payment,
+        run: RunId(Uuid::nil()),
         method: Method::Click,
         amount: Money::from_minor(50_000, Currency::Uzs),
-        code: None,
+        code: Some("880101698207133392".to_owned()),
         token: None,
         order_id: None,
     };
-    let (sale, answer) = Envelope::ask(Event::Sell(sell));
-    let mut answer = Box::pin(answer);
-    assert!(answer.as_mut().poll(&mut cx).is_pending());
-    driver.take(vec![sale]);
-    let Poll::Ready(Ok(Ok(ticket))) = answer.as_mut().poll(&mut cx) else { panic!("no ticket") };
-    let mut end = Box::pin(ticket.settled());
-    assert!(end.as_mut().poll(&mut cx).is_pending());
-    driver.take(vec![Envelope::tell(Event::Cancel { payment: None, operator: false })]);
-    assert!(end.as_mut().poll(&mut cx).is_ready());
-    assert_eq!(*onlooker.seen.lock().expect("one thread"), [1, 0], "open when it was accepted, and ended at its end");
+    let (envelope, mut accepted) = Envelope::ask(Event::Sell(sell));
+    driver.take(vec![envelope]);
+    let mut ticket = accepted.try_recv().unwrap().unwrap();
+    assert!(ticket.try_settled().is_none());
+
+    driver.take(vec![Envelope::tell(Event::ProviderAnswered {
+        payment,
+        outcome: event::Outcome::Approved(Approval::default()),
+    })]);
+    let Some(Reply::Payment(told)) = ticket.try_settled() else { panic!("its till waits for ever") };
+    assert_eq!(told.state.name(), "in_doubt");
+    let picture = handle.snapshot();
+    assert_eq!((picture.in_doubt.len(), picture.faults), (1, 1));
 }
