@@ -40,7 +40,9 @@ fn is_refused(heard: &Heard, status: u16, code: i64) -> Value {
 
 /// Nothing of all that became a payment, and a proper sale is paid.
 async fn still_sells(counter: &Counter) {
-    assert_eq!(counter.journal(), Vec::<String>::new());
+    let lines = counter.journal();
+    // What the PinPad's last operation was is asked at the start; it is the only line.
+    assert!(lines.iter().all(|line| line.contains("card_marked")), "{lines:#?}");
     let told = counter.till.post("/payment/click", SALE).await;
     assert_eq!(told.json()["data"]["payment_id"], "1", "{told:?}");
     assert_eq!(counter.vendor.asked().len(), 1);
