@@ -56,6 +56,9 @@ pub enum StartError {
     /// The driver ended by itself: a bug. A restart asks about whatever was open.
     #[error("the driver ended by itself; whatever was open is asked about at the next start")]
     DriverEnded,
+    /// A part that works as long as the daemon lives has ended: a bug. What was open was given its time.
+    #[error("{0} ended by itself; the terminal has to be started again")]
+    PartEnded(&'static str),
     /// The system gave no thread.
     #[error("no thread for the driver: {0}")]
     Thread(std::io::Error),
@@ -74,7 +77,7 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     let providers = Arc::new(assemble::providers(&settings));
     let deliver = Arc::new(Notify::new());
     let pinpad = assemble::pinpad_port(&settings).map(|port| crate::pinpad::spawn(port, clock.clone(), handle.clone()));
-    let outside = Outside::new(providers.clone(), pinpad, deliver.clone(), handle.clone());
+    let outside = Outside::new(providers.clone(), pinpad.clone(), deliver.clone(), handle.clone());
     let (stop, stopped) = watch::channel(false);
     let (thread, ended) = spawn_driver(driver, outside, stopped.clone())?;
     if let Some(line) = &settings.board.scanner {
@@ -83,7 +86,7 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
 
     let frame = spawn_display(&settings, &handle, &clock);
     let outbox = Outbox::new(providers, archive.clone(), handle.clone(), clock.clone(), deliver);
-    tokio::spawn(outbox.run());
+    let outbox = tokio::spawn(outbox.run());
 
     let listener = listen(settings.api.listen).await?;
     let tills =
@@ -96,10 +99,12 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     info!(listen = %settings.api.listen, "ready");
     check_integrity(archive, handle.clone());
 
-    tokio::select! {
-        () = asked_to_stop() => {}
+    let broken = tokio::select! {
+        () = asked_to_stop() => None,
         _ = ended => return Err(StartError::DriverEnded),
-    }
+        _ = outbox => Some("the delivery of receipts"),
+        () = pinpad_ended(pinpad) => Some("the PinPad's port"),
+    };
     service::stopping();
     finish(&handle).await;
     let _ = stop.send(true);
@@ -108,7 +113,16 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     if let Some(technicians) = technicians {
         let _ = technicians.await;
     }
-    thread.join().map_err(|_| StartError::DriverEnded)
+    thread.join().map_err(|_| StartError::DriverEnded)?;
+    broken.map_or(Ok(()), |part| Err(StartError::PartEnded(part)))
+}
+
+/// A terminal without a PinPad waits for ever.
+async fn pinpad_ended(pinpad: Option<crate::pinpad::Commands>) {
+    match pinpad {
+        Some(pinpad) => pinpad.ended().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -80,6 +80,11 @@ pub async fn learn(
 pub struct Commands(mpsc::Sender<Command>);
 
 impl Commands {
+    /// Wait for the end of the port or of the bridge to it: neither ends by itself unless it is broken.
+    pub async fn ended(&self) {
+        self.0.closed().await;
+    }
+
     /// Carry out an effect that is the PinPad's. Does not wait; other effects are not for it and come back.
     ///
     /// # Errors
@@ -103,7 +108,12 @@ impl Commands {
 }
 
 async fn forward(mut orders: mpsc::Receiver<Command>, port: PortHandle) {
-    while let Some(command) = orders.recv().await {
+    loop {
+        let order = tokio::select! {
+            order = orders.recv() => order,
+            () = port.ended() => return,
+        };
+        let Some(command) = order else { return };
         if port.send(command).await.is_err() {
             return;
         }
@@ -282,6 +292,20 @@ impl port::Clock for PortClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_port_that_ends_takes_the_bridge_with_it_where_it_is_noticed() {
+        let (signals, heard) = mpsc::channel(1);
+        drop(heard);
+        let port = port::spawn(PortSettings::new("/no/such/tty"), Arc::new(PortClock(Clock::system())), signals);
+        let (commands, orders) = mpsc::channel(1);
+        tokio::spawn(forward(orders, port));
+        let ended = tokio::time::timeout(limits::wait(limits::SHUTDOWN_MS), Commands(commands).ended()).await;
+        assert!(
+            ended.is_ok(),
+            "card sales would be refused until somebody restarts the terminal, and nobody would know"
+        );
+    }
 
     #[test]
     fn of_the_tags_only_those_leave_the_bridge_that_a_payment_is_told_by() {

@@ -86,6 +86,11 @@ impl PortHandle {
         self.commands.send(command).await.map_err(|_| PortGone)
     }
 
+    /// Wait for the port's end.
+    pub async fn ended(&self) {
+        self.commands.closed().await;
+    }
+
     /// Send a command without waiting; gives it back when the queue is full or the port has ended.
     ///
     /// # Errors
