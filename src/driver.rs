@@ -47,6 +47,8 @@ pub struct Driver<L> {
     /// What those events are about, and why it is not written down: in doubt to whoever asks.
     unwritten: HashMap<Subject, String>,
     health: StoreHealth,
+    /// What the store said last while it is not [`StoreHealth::Good`]: the same words to everybody who is refused because of it.
+    trouble: LedgerError,
     last: Option<Arc<Payment>>,
     faults: u64,
     sequence: u64,
@@ -82,6 +84,7 @@ impl<L: Ledger> Driver<L> {
             owed: VecDeque::new(),
             unwritten: HashMap::new(),
             health: StoreHealth::Good,
+            trouble: LedgerError::Other(String::new()),
             last: None,
             faults: 0,
             sequence: 0,
@@ -273,11 +276,7 @@ impl<L: Ledger> Driver<L> {
                 Some(Ok(_)) | None => Err(Denial::Store { why: why.to_string() }),
             });
         }
-        self.health = if self.owed.is_empty() {
-            StoreHealth::Refusing(why.to_string())
-        } else {
-            StoreHealth::Owing(why.to_string())
-        };
+        self.refuse(why.clone());
         results
     }
 
@@ -332,19 +331,34 @@ impl<L: Ledger> Driver<L> {
                 if why == LedgerError::Full {
                     self.ledger.free_reserve();
                 }
-                self.health = StoreHealth::Owing(why.to_string());
+                self.refuse(why);
             }
         }
         effects
     }
 
     fn proved(&mut self) -> StoreHealth {
-        self.ledger.prove_writable().map_or_else(|why| StoreHealth::Refusing(why.to_string()), |()| StoreHealth::Good)
+        if let Err(why) = self.ledger.prove_writable() {
+            self.refuse(why);
+            return self.health.clone();
+        }
+        StoreHealth::Good
+    }
+
+    /// Nothing can begin because of `why`; people hear not to switch off only where money is at stake.
+    fn refuse(&mut self, why: LedgerError) {
+        let at = self.terminal.pinpad.at.as_ref();
+        let words = why.to_string();
+        self.health = match self.owed.iter().any(|event| is_about_money(event, at)) {
+            true => StoreHealth::Owing(words),
+            false => StoreHealth::Refusing(words),
+        };
+        self.trouble = why;
     }
 
     fn why_refusing(&self) -> LedgerError {
         match &self.health {
-            StoreHealth::Refusing(why) | StoreHealth::Owing(why) => LedgerError::Other(why.clone()),
+            StoreHealth::Refusing(_) | StoreHealth::Owing(_) => self.trouble.clone(),
             StoreHealth::Good => LedgerError::Other("an answer is not written down yet".to_owned()),
         }
     }
@@ -459,6 +473,17 @@ fn owed_about(event: &Event, at: Option<&PinpadAt>) -> Option<Subject> {
             Some(PinpadAt::Job { run: at, job }),
         ) if run == at => Some(Subject::from(*job)),
         _ => None,
+    }
+}
+
+/// Whether an owed event belongs to money that may have moved, and not to a device or a question.
+fn is_about_money(event: &Event, at: Option<&PinpadAt>) -> bool {
+    match event {
+        Event::ProviderAnswered { .. } => true,
+        Event::PinpadSaid { run, .. } | Event::PinpadFinished { run, .. } => {
+            matches!(at, Some(PinpadAt::Job { run: at, .. }) if at == run)
+        }
+        _ => false,
     }
 }
 

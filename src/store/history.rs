@@ -3,7 +3,8 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::{StoreError, history as explain};
 use super::laid_up::frozen;
@@ -18,6 +19,7 @@ use crate::snapshot::QueueDepth;
 pub struct Archive {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
+    keeps: Arc<AtomicBool>,
 }
 
 /// Connections kept for the next reader; more than these read at once only in a burst.
@@ -29,14 +31,14 @@ impl Archive {
     /// # Errors
     /// There is no store, or it cannot be read.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        let archive = Self::of(dir);
+        let archive = Self::of(dir, Arc::new(AtomicBool::new(true)));
         reader(&archive.path).or_else(|why| frozen(&archive.path).map_err(|_| why))?;
         Ok(archive)
     }
 
     /// The past of a store that is open for writing.
-    pub(super) fn of(dir: &Path) -> Self {
-        Self { path: dir.join(FILE), idle: Mutex::new(Vec::new()) }
+    pub(super) fn of(dir: &Path, keeps: Arc<AtomicBool>) -> Self {
+        Self { path: dir.join(FILE), idle: Mutex::new(Vec::new()), keeps }
     }
 
     /// Check the whole file, as long as it takes, on a connection of its own. What is found is left as word for the next start, which
@@ -60,7 +62,7 @@ impl Archive {
     fn read<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, HistoryError> {
         let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let (conn, keep) = match kept.map_or_else(|| reader(&self.path), Ok) {
-            Ok(conn) => (conn, true),
+            Ok(conn) => (conn, self.keeps.load(Ordering::SeqCst)),
             // Not kept: it would not see what is written once the file system lets somebody write.
             Err(why) => (frozen(&self.path).map_err(|_| HistoryError(why.to_string()))?, false),
         };

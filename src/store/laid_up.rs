@@ -6,8 +6,10 @@
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::M;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::error::StoreError;
+use super::error::{self, StoreError};
 use super::reserve::Reserve;
 use super::schema::Header;
 use super::{FILE, LOCK, Store, StoreOptions, history, look, schema};
@@ -18,6 +20,8 @@ use crate::driver::ledger::LedgerError;
 pub(super) struct LaidUp {
     options: StoreOptions,
     steps: &'static [M<'static>],
+    /// Nothing was ever written here.
+    is_new: bool,
 }
 
 impl Store {
@@ -33,23 +37,17 @@ impl Store {
             return Err(why);
         }
         let was_used = std::fs::metadata(dir.join(LOCK)).is_ok_and(|m| m.len() > 0);
-        let conn = match history::reader(&path).or_else(|_| frozen(&path)) {
-            Ok(conn) if look(&conn).is_ok() => conn,
-            // Nothing was ever written here: there is nothing that could be overlooked.
-            _ if !was_used
-                && matches!(schema::header(&path), Ok(Header::Empty | Header::Sqlite { version: 0, .. })) =>
-            {
-                Self::in_memory()?.conn
-            }
-            _ => return Err(why),
-        };
+        let is_new =
+            !was_used && matches!(schema::header(&path), Ok(Header::Empty | Header::Sqlite { version: 0, .. }));
+        let Ok(conn) = readable(&path, is_new) else { return Err(why) };
         tracing::error!(%why, "the store cannot be written; no sale can begin");
         Ok(Self {
             conn,
             dir: Some(dir.into()),
             reserve: Reserve::new(None, 0),
             salvage: None,
-            laid_up: Some(LaidUp { options: options.clone(), steps }),
+            laid_up: Some(LaidUp { options: options.clone(), steps, is_new }),
+            keeps_readers: Arc::default(),
             _lock: None,
         })
     }
@@ -57,20 +55,45 @@ impl Store {
     /// Try to open a store that is laid up. What was read of it still holds: nobody could write it meanwhile without the lock.
     pub(super) fn heal(&mut self) -> Result<(), LedgerError> {
         let (Some(laid_up), Some(dir)) = (&self.laid_up, &self.dir) else { return Ok(()) };
-        let opened = Self::open_writable(dir, &laid_up.options, laid_up.steps).map_err(|why| match why {
-            StoreError::ReadOnly { .. } => LedgerError::ReadOnly,
-            StoreError::Full { .. } => LedgerError::Full,
-            other => LedgerError::Other(other.to_string()),
-        })?;
+        // Connections of one process share the log's index. One that had to open it for reading only would pass that on.
+        let path = dir.join(FILE);
+        // An empty one in its place knows no table, so that whatever is looked up meanwhile fails instead of being overlooked.
+        self.conn = Connection::open_in_memory().map_err(|e| error::ledger(&e))?;
+        let opened = Self::open_writable(dir, &laid_up.options, laid_up.steps).and_then(|opened| {
+            let writes = opened.conn.execute_batch("BEGIN IMMEDIATE; ROLLBACK");
+            writes.map(|()| opened).map_err(|e| StoreError::sqlite(&path, &e))
+        });
+        let mut opened = match opened {
+            Ok(opened) => opened,
+            Err(why) => {
+                if let Ok(conn) = readable(&path, laid_up.is_new) {
+                    self.conn = conn;
+                }
+                return Err(match why {
+                    StoreError::ReadOnly { .. } => LedgerError::ReadOnly,
+                    StoreError::Full { .. } => LedgerError::Full,
+                    other => LedgerError::Other(other.to_string()),
+                });
+            }
+        };
         if opened.salvage.is_some() {
             return Err(LedgerError::Other(
                 "a damaged store was set aside; restart tolov to load what was saved".into(),
             ));
         }
         tracing::info!("the store can be written again");
+        opened.keeps_readers = self.keeps_readers.clone();
+        opened.keeps_readers.store(true, Ordering::SeqCst);
         *self = opened;
         Ok(())
     }
+}
+
+/// What can be read; where nothing was ever written there is nothing that could be overlooked.
+fn readable(path: &Path, is_new: bool) -> Result<Connection, StoreError> {
+    let sound = |conn: &Connection| look(conn).map_err(|e| StoreError::sqlite(path, &e));
+    let found = history::reader(path).or_else(|_| frozen(path)).and_then(|conn| sound(&conn).map(|()| conn));
+    found.or_else(|why| if is_new { Store::in_memory().map(|store| store.conn) } else { Err(why) })
 }
 
 /// A file that nobody can write, read as it is: SQLite's log cannot even be looked for on a read-only file system. Not where there

@@ -34,6 +34,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::M;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::driver::ledger::LedgerError;
 use crate::limits;
@@ -79,6 +81,9 @@ pub struct Store {
     reserve: Reserve,
     salvage: Option<Salvage>,
     laid_up: Option<LaidUp>,
+    /// Whether readers may be kept open. While the store is laid up they may not: what they share with the writer's connection within
+    /// this process would keep it from writing for ever.
+    keeps_readers: Arc<AtomicBool>,
     /// Dropped after the connection.
     _lock: Option<Lock>,
 }
@@ -117,7 +122,9 @@ impl Store {
         let mut conn = Connection::open_in_memory().map_err(|e| StoreError::sqlite(path, &e))?;
         schema::settle(&conn, path, Synchronous::Off, true)?;
         schema::migrate(&mut conn, path, schema::MIGRATIONS)?;
-        Ok(Self { conn, dir: None, reserve: Reserve::new(None, 0), salvage: None, laid_up: None, _lock: None })
+        let keeps_readers = Arc::default();
+        let reserve = Reserve::new(None, 0);
+        Ok(Self { conn, dir: None, reserve, salvage: None, laid_up: None, keeps_readers, _lock: None })
     }
 
     /// The past of this store, for everybody else.
@@ -126,7 +133,8 @@ impl Store {
     /// This store is in memory.
     pub fn archive(&self) -> Result<Archive, StoreError> {
         let in_memory = || StoreError::Other { path: ":memory:".into(), what: "a store in memory has no past".into() };
-        self.dir.as_deref().map(Archive::of).ok_or_else(in_memory)
+        let dir = self.dir.as_deref().ok_or_else(in_memory)?;
+        Ok(Archive::of(dir, self.keeps_readers.clone()))
     }
 
     /// What was saved when a damaged file was set aside by this opening.
@@ -151,7 +159,8 @@ impl Store {
         aside::sync(dir)?;
         lock.mark_used().map_err(|e| StoreError::io(dir.join(LOCK), &e))?;
         let reserve = Reserve::new(Some(dir.join(RESERVE)), options.reserve_bytes);
-        Ok(Self { conn, dir: Some(dir.into()), reserve, salvage, laid_up: None, _lock: Some(lock) })
+        let keeps_readers = Arc::new(AtomicBool::new(true));
+        Ok(Self { conn, dir: Some(dir.into()), reserve, salvage, laid_up: None, keeps_readers, _lock: Some(lock) })
     }
 
     /// Leave word for the next start that the file has to be checked whole before it is used.

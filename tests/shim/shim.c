@@ -11,7 +11,8 @@
  *                 durable with its own first sync (as on ext4), its removal with a sync of the directory
  *   SHIM_SWALLOW  syncs of the database and its log say that all is well and do nothing: what synchronous=OFF would be
  *   SHIM_NO_DISK  syncs do not reach the real disk (a killed process loses no page cache): quicker, and the disk's mood stays out
- *   SHIM_FULL     while this file is there, nothing in the directory grows or is written: ENOSPC
+ *   SHIM_FULL     while this file is there, it says in bytes what the directory's files may hold together; past it ENOSPC
+ *   SHIM_READ_ONLY  while this file is there, nothing in the directory is opened for writing or written: EROFS
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -20,6 +21,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +41,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct file files[FILES];
 static char store[PATH];
 static size_t store_length;
-static const char *shadow, *full;
+static const char *shadow, *full, *read_only;
 static uint64_t *count, own_count[2], kill_at;
 static int kill_before, swallow, no_disk;
 static useconds_t delay;
@@ -47,6 +49,7 @@ static useconds_t delay;
 static ssize_t (*real_write)(int, const void *, size_t);
 static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
 static int (*real_ftruncate)(int, off_t);
+static int (*real_open)(const char *, int, ...);
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
 
@@ -54,12 +57,14 @@ __attribute__((constructor)) static void begin(void) {
     real_write = dlsym(RTLD_NEXT, "write");
     real_pwrite = dlsym(RTLD_NEXT, "pwrite64");
     real_ftruncate = dlsym(RTLD_NEXT, "ftruncate64");
+    real_open = dlsym(RTLD_NEXT, "open64");
     real_fsync = dlsym(RTLD_NEXT, "fsync");
     real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
     const char *text = getenv("SHIM_STORE");
     if (text) store_length = (size_t)snprintf(store, sizeof store, "%s", text);
     shadow = getenv("SHIM_SHADOW");
     full = getenv("SHIM_FULL");
+    read_only = getenv("SHIM_READ_ONLY");
     swallow = getenv("SHIM_SWALLOW") != NULL;
     no_disk = getenv("SHIM_NO_DISK") != NULL;
     if ((text = getenv("SHIM_KILL_AT"))) kill_at = strtoull(text, NULL, 10);
@@ -67,7 +72,7 @@ __attribute__((constructor)) static void begin(void) {
     if ((text = getenv("SHIM_DELAY_US"))) delay = (useconds_t)strtoul(text, NULL, 10);
     count = own_count;
     if ((text = getenv("SHIM_COUNT"))) {
-        int fd = open(text, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        int fd = real_open(text, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (fd >= 0 && real_ftruncate(fd, 16) == 0) {
             void *at = mmap(NULL, 16, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
             if (at != MAP_FAILED) count = at;
@@ -122,7 +127,34 @@ static void wrote(const char *name, off_t from, off_t to) {
     pthread_mutex_unlock(&lock);
 }
 
-static int is_full(void) { return full && access(full, F_OK) == 0; }
+static int is_frozen(void) { return read_only && access(read_only, F_OK) == 0; }
+
+/* Whether so many more bytes find no room. */
+static int is_full(off_t growth) {
+    char text[32] = "", path[PATH * 2];
+    int fd = full ? real_open(full, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0) return 0;
+    ssize_t length = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (length < 0) return 0;
+    off_t taken = growth;
+    DIR *dir = opendir(store);
+    struct dirent *entry;
+    struct stat status;
+    while (dir && (entry = readdir(dir))) {
+        snprintf(path, sizeof path, "%s/%s", store, entry->d_name);
+        if (stat(path, &status) == 0 && S_ISREG(status.st_mode)) taken += status.st_size;
+    }
+    if (dir) closedir(dir);
+    return growth > 0 && taken > strtoll(text, NULL, 10);
+}
+
+/* Why `fd` does not take bytes up to `end`; 0 = it does. */
+static int refused(int fd, off_t end) {
+    struct stat now;
+    if (is_frozen()) return EROFS;
+    return fstat(fd, &now) == 0 && is_full(end - now.st_size) ? ENOSPC : 0;
+}
 
 /* What was written to this file since its last sync is on the disk now. */
 static void keep(int fd, const char *name) {
@@ -130,11 +162,11 @@ static void keep(int fd, const char *name) {
     struct stat now;
     snprintf(path, sizeof path, "%s/%s", shadow, name);
     int fresh = access(path, F_OK) != 0;
-    int to = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    int to = real_open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     /* The file may be open for writing only. */
     char own[PATH * 2];
     snprintf(own, sizeof own, "%s/%s", store, name);
-    int from = open(own, O_RDONLY | O_CLOEXEC);
+    int from = real_open(own, O_RDONLY | O_CLOEXEC);
     if (to < 0 || from < 0 || fstat(fd, &now)) abort();
     struct file *file = file_of(name);
     off_t at = fresh ? 0 : file->low, end = fresh ? now.st_size : file->high;
@@ -192,8 +224,9 @@ ssize_t write(int fd, const void *bytes, size_t length) {
     char path[PATH];
     const char *name = name_of(fd, path);
     if (!name) return real_write(fd, bytes, length);
-    if (is_full()) return errno = ENOSPC, -1;
     off_t at = fcntl(fd, F_GETFL) & O_APPEND ? lseek(fd, 0, SEEK_END) : lseek(fd, 0, SEEK_CUR);
+    int why = refused(fd, at + (off_t)length);
+    if (why) return errno = why, -1;
     ssize_t written = real_write(fd, bytes, length);
     if (written > 0) wrote(name, at, at + written);
     return written;
@@ -203,7 +236,8 @@ ssize_t pwrite64(int fd, const void *bytes, size_t length, off_t at) {
     char path[PATH];
     const char *name = name_of(fd, path);
     if (!name) return real_pwrite(fd, bytes, length, at);
-    if (is_full()) return errno = ENOSPC, -1;
+    int why = refused(fd, at + (off_t)length);
+    if (why) return errno = why, -1;
     ssize_t written = real_pwrite(fd, bytes, length, at);
     if (written > 0) wrote(name, at, at + written);
     return written;
@@ -216,7 +250,8 @@ int ftruncate64(int fd, off_t length) {
     const char *name = name_of(fd, path);
     struct stat before;
     if (!name || fstat(fd, &before)) return real_ftruncate(fd, length);
-    if (is_full() && length > before.st_size) return errno = ENOSPC, -1;
+    int why = refused(fd, length);
+    if (why) return errno = why, -1;
     int result = real_ftruncate(fd, length);
     /* What lies beyond a smaller end reads as zeros when the file grows again. */
     if (result == 0) wrote(name, length < before.st_size ? length : before.st_size, length > before.st_size ? length : before.st_size);
@@ -224,3 +259,26 @@ int ftruncate64(int fd, off_t length) {
 }
 
 int ftruncate(int fd, off_t length) { return ftruncate64(fd, length); }
+
+static int opened(const char *path, int flags, mode_t mode) {
+    int writes = (flags & O_ACCMODE) != O_RDONLY || flags & O_CREAT;
+    int ours = store_length && strncmp(path, store, store_length) == 0 && path[store_length] == '/';
+    if (writes && ours && is_frozen()) return errno = EROFS, -1;
+    return real_open(path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    return opened(path, flags, mode);
+}
+
+int open(const char *path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    return opened(path, flags, mode);
+}

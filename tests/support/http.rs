@@ -23,6 +23,13 @@ pub fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
     send(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"))
 }
 
+/// The body of an answer that is not text.
+pub fn get_bytes(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
+    let bytes = exchange(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"))?;
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    head.map(|at| bytes[at + 4..].to_vec()).ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
+}
+
 pub fn post(address: SocketAddr, path: &str, body: &str, headers: &[(&str, &str)]) -> io::Result<Answer> {
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
@@ -35,12 +42,17 @@ pub fn post(address: SocketAddr, path: &str, body: &str, headers: &[(&str, &str)
     )
 }
 
-fn send(address: SocketAddr, request: &str) -> io::Result<Answer> {
+fn exchange(address: SocketAddr, request: &str) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn send(address: SocketAddr, request: &str) -> io::Result<Answer> {
+    let bytes = exchange(address, request)?;
     let text = String::from_utf8(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
     let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
