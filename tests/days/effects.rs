@@ -21,6 +21,9 @@ impl World {
                 return;
             }
             self.check_effect(&effect);
+            if self.faults && matches!(effect, Effect::PinpadRun { .. }) && self.dice.percent(10) {
+                self.soon(Act::CableOut, 4_000);
+            }
             let heard = match effect {
                 Effect::Charge { payment } => {
                     self.soon(Act::Charge(payment), 50);

@@ -39,6 +39,8 @@ struct Talk {
     /// Waits for this evidence to be released.
     held: bool,
     card: bool,
+    /// The line was lost: what is left is heard only by whoever asks for it, and answered unheard before anything new.
+    unheard: bool,
     /// The card is in already: too late for ER, though nothing was said of it yet.
     too_late: bool,
 }
@@ -85,7 +87,7 @@ impl Pinpad {
     }
 
     pub(crate) fn is_busy(&self) -> bool {
-        self.talk.run.is_some()
+        self.talk.run.is_some() && !self.talk.unheard
     }
 
     /// An order arrives. What the terminal hears at once.
@@ -137,7 +139,7 @@ impl Pinpad {
 
     /// The PinPad's next word, if it may speak.
     pub(crate) fn speak(&mut self) -> Option<Event> {
-        let run = self.talk.run.filter(|_| self.up && !self.talk.held)?;
+        let run = self.talk.run.filter(|_| self.up && !self.talk.held && !self.talk.unheard)?;
         match self.talk.words.pop_front()? {
             Word::Say(said) => {
                 self.talk.card |= said == Said::CardPresented;
@@ -202,6 +204,7 @@ impl Pinpad {
             self.talk = Talk::default();
         } else {
             self.talk.held = false;
+            self.talk.unheard = true;
         }
         Some(Event::PinpadFinished { run, end: RunEnd::Lost { why: "the cable".into() } })
     }
@@ -213,6 +216,7 @@ impl Pinpad {
             return Some(Event::PinpadFinished { run, end });
         }
         self.talk.sequence = 0;
+        self.talk.unheard = false;
         if !card_presented {
             self.cancel(run);
         }
