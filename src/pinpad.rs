@@ -100,8 +100,14 @@ impl Commands {
             Effect::PinpadCancel { run } => Command::Cancel(operation_id(run)),
             other => return Err(other),
         };
-        if let Err(lost) = self.0.try_send(command) {
-            error!(%lost, "the PinPad's port takes no orders; its own limits end the run");
+        match self.0.try_send(command) {
+            Ok(()) => {}
+            // A lost order would leave the machine waiting for ever; this one goes as soon as there is room.
+            Err(mpsc::error::TrySendError::Full(command)) => {
+                let orders = self.0.clone();
+                tokio::spawn(async move { orders.send(command).await });
+            }
+            Err(mpsc::error::TrySendError::Closed(lost)) => error!(?lost, "the PinPad's port has ended"),
         }
         Ok(())
     }

@@ -3,6 +3,8 @@
 //!
 //! The shim (`tests/shim/shim.c`) plays the disk, so that this needs no right to mount one.
 
+#![cfg(feature = "demo")]
+
 mod support;
 
 use std::fs;

@@ -5,6 +5,8 @@
 //! the page cache as it is, so the same is done on a disk that forgets what was not synced (`tests/shim/shim.c`); and once on
 //! a disk that lies about its syncs, to see that these tests can fail.
 
+#![cfg(feature = "demo")]
+
 mod support;
 
 #[path = "power_cut/till.rs"]

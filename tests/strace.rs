@@ -1,6 +1,8 @@
 //! The order of system calls, as the kernel saw them: before the first byte of a sale leaves for a provider or the PinPad, the sync of
 //! the log that holds its intent has returned.
 
+#![cfg(feature = "demo")]
+
 mod support;
 
 #[path = "strace/trace.rs"]

@@ -41,7 +41,7 @@ table! {
     XUMO_ERROR = 108 200 "The card was refused. No money moved: offer another card or another way to pay.";
     IN_DOUBT = 900 200 "Do not sell again. Ask GET /payment/{transaction_id} until it says paid or declined, or call the operator.";
     IN_PROGRESS = 901 200 "Wait, and ask GET /payment/{transaction_id} again.";
-    CANCELLED = 902 200 "It was called off before anything was sent. Sell again if the customer still wants to pay.";
+    CANCELLED = 902 200 "It was called off before anybody paid. Sell again if the customer still wants to pay.";
     EXPIRED = 903 200 "Nobody paid in time. Sell again if the customer still wants to pay.";
     NOT_SENT = 904 200 "The provider could not be reached and nothing was sent. Check the network, then sell again.";
     ABSENT = 905 200 "It is proven that no money moved. Sell again if the customer still wants to pay.";

@@ -171,6 +171,33 @@ pub struct Slip {
 }
 
 impl Slip {
+    /// What this slip and a later reading of it say together: a field that the later one does not hold (its paper began after a restart)
+    /// stays.
+    #[must_use]
+    pub fn read_on(self, later: &Self) -> Self {
+        let later = later.clone();
+        Self {
+            amount_minor: later.amount_minor.or(self.amount_minor),
+            surcharge_minor: later.surcharge_minor.or(self.surcharge_minor),
+            total_minor: later.total_minor.or(self.total_minor),
+            rrn: later.rrn.or(self.rrn),
+            authorisation_code: later.authorisation_code.or(self.authorisation_code),
+            response_code: later.response_code.or(self.response_code),
+            card_masked: later.card_masked.or(self.card_masked),
+            terminal_id: later.terminal_id.or(self.terminal_id),
+            merchant_id: later.merchant_id.or(self.merchant_id),
+            shift: later.shift.or(self.shift),
+            receipt_number: later.receipt_number.or(self.receipt_number),
+            date: later.date.or(self.date),
+            time: later.time.or(self.time),
+            operation: later.operation.or(self.operation),
+            approved: later.approved.or(self.approved),
+            cancelled: later.cancelled || self.cancelled,
+            totals_agree: later.totals_agree.or(self.totals_agree),
+            conflict: later.conflict.or(self.conflict),
+        }
+    }
+
     /// The mark of the operation on this slip.
     #[must_use]
     pub fn mark(&self) -> CardMark {

@@ -186,7 +186,7 @@ fn hear(run: &mut Run, fact: &Fact) {
             if let Some(piece) = &printed.0 {
                 run.slip_printed.0.get_or_insert_default().push_str(piece);
             }
-            run.slip = (**slip).clone();
+            run.slip = std::mem::take(&mut run.slip).read_on(slip);
         }
         Fact::Tagged { tags, .. } => run.tags.extend(tags.iter().cloned()),
         Fact::Result { result, .. } => run.result = Some(result.clone()),

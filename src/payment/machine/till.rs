@@ -32,7 +32,7 @@ impl Step {
             self.t.pinpad_free()?;
         }
         let state = if sell.code.is_some() && !card { State::BankProcessing } else { State::AwaitingPayer };
-        let doubted = |p: &&Arc<Payment>| matches!(p.state, State::InDoubt { .. }) && p.amount == sell.amount;
+        let doubted = |p: &&Arc<Payment>| self.t.is_sale_doubted(p) && p.amount == sell.amount;
         self.record(Fact::Opened {
             payment: sell.id,
             method: sell.method,

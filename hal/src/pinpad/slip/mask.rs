@@ -57,9 +57,22 @@ pub fn mask_holder(text: &str) -> String {
 #[must_use]
 pub fn mask_pieces<S: AsRef<str>>(pieces: &[S]) -> Vec<String> {
     let joined: String = pieces.iter().map(AsRef::as_ref).collect();
-    let masked = mask_holder(&joined);
+    let masked = mask_open_run(&joined, mask_holder(&joined));
     let mut chars = masked.chars();
     pieces.iter().map(|piece| chars.by_ref().take(piece.as_ref().chars().count()).collect()).collect()
+}
+
+/// A run of digits at the very end may be a card number that the next piece goes on with: beyond its first 6 nothing is kept.
+fn mask_open_run(text: &str, masked: String) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let open = chars.iter().rev().take_while(|c| c.is_ascii_digit() || matches!(c, ' ' | '-')).count();
+    let start = chars[chars.len() - open..].iter().position(char::is_ascii_digit).map(|at| chars.len() - open + at);
+    let Some(places) = start.map(|start| digit_run(&chars, start)) else { return masked };
+    if places.len() <= 6 || places.last().is_none_or(|last| last + 1 < chars.len()) {
+        return masked;
+    }
+    let hidden = &places[6..];
+    masked.chars().enumerate().map(|(at, c)| if hidden.contains(&at) { '*' } else { c }).collect()
 }
 
 /// Runs of 13 to 19 digits (a card number; single spaces and dashes may stand in it) keep their first 6 and last 4.

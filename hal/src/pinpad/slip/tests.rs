@@ -192,3 +192,12 @@ proptest! {
         prop_assert_eq!(amount_minor(&format!("{}.{:02}", minor / 100, minor % 100)), Some(minor));
     }
 }
+
+#[test]
+fn a_card_number_cut_by_the_end_of_a_piece_keeps_no_more_than_its_first_six_digits_there() {
+    let pieces = ["ОДОБРЕНО\nКАРТА\n9860091234", "567890\nHUMO CARDTEST14\n"];
+    let stored: Vec<String> = (1..=pieces.len()).map(|n| mask_pieces(&pieces[..n]).pop().unwrap_or_default()).collect();
+    assert_eq!(stored[0], "ОДОБРЕНО\nКАРТА\n986009****");
+    let digits = stored.concat().chars().filter(char::is_ascii_digit).count();
+    assert!(digits <= 10, "{stored:?}");
+}
