@@ -1,0 +1,200 @@
+//! What the terminal costs, as ratios within one run: `cargo bench`. The two sides of a ratio take turns, round by round, because no machine
+//! is quiet; the median of the rounds is reported, with the lowest and highest. `docs/performance.md` keeps the figures.
+//!
+//! `cargo bench -- plainest` runs one part (`plainest`, `at-once`, `long-life`); `SALES=5000 cargo bench` makes the long part short.
+
+#![allow(missing_docs, reason = "a program")]
+
+#[path = "terminal/pass_through.rs"]
+mod pass_through;
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use support::{Bench, free_address, http, shim};
+
+const ROUNDS: usize = 7;
+const SALES_IN_A_ROUND: usize = 150;
+const TILLS: u64 = 64;
+
+/// Every code pays once.
+static CODES: AtomicU64 = AtomicU64::new(0);
+
+fn main() {
+    if let Some(address) = std::env::var_os("PASS_THROUGH") {
+        return pass_through::run(address.to_str().expect("an address"));
+    }
+    println!("| what | promise | measured (lowest to highest round) |\n|---|---|---|");
+    let parts: [(&str, fn()); 3] =
+        [("plainest", against_the_plainest), ("at-once", sales_at_once), ("long-life", a_long_life)];
+    // Cargo adds a flag of its own.
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    for (name, part) in parts {
+        if wanted.is_empty() || wanted.iter().any(|word| word == name) {
+            part();
+        }
+    }
+}
+
+fn sell(address: SocketAddr) -> Duration {
+    let code = CODES.fetch_add(1, Ordering::Relaxed);
+    let body = json!({"amount": 500, "qr_code": format!("88{code:016}")}).to_string();
+    let since = Instant::now();
+    let answer = http::post(address, "/payment/click", &body, &[]).expect("an answer");
+    let took = since.elapsed();
+    assert_eq!(answer.json()["is_success"], json!(true), "{}", answer.body);
+    took
+}
+
+/// A ratio in thousandths.
+fn per_mille(above: u128, below: u128) -> u128 {
+    above * 1_000 / below.max(1)
+}
+
+fn shown(mille: u128) -> String {
+    format!("{}.{:03}", mille / 1_000, mille % 1_000)
+}
+
+/// The median of the rounds, and how far they lie apart.
+fn spread(mut rounds: Vec<u128>) -> String {
+    rounds.sort_unstable();
+    let (low, high) = (rounds[0], rounds[rounds.len() - 1]);
+    format!("{} ({} to {})", shown(rounds[rounds.len() / 2]), shown(low), shown(high))
+}
+
+/// (a) `/payment/click` through the daemon ÷ the plainest program that keeps promise 1.
+fn against_the_plainest() {
+    let bench = Bench::running();
+    let plain = PlainProgram::start(&bench);
+    let round = |address| {
+        let mut took: Vec<u128> = (0..SALES_IN_A_ROUND).map(|_| sell(address).as_micros()).collect();
+        took.sort_unstable();
+        (took[took.len() / 2], took[took.len() * 99 / 100])
+    };
+    round(bench.address);
+    round(plain.address);
+    let (mut halves, mut tails, mut absolute) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let (terminal, plain) = (round(bench.address), round(plain.address));
+        halves.push(per_mille(terminal.0, plain.0));
+        tails.push(per_mille(terminal.1, plain.1));
+        absolute.push(format!("{}/{}", terminal.0, plain.0));
+    }
+    eprintln!("p50 of each round, terminal/plain, in microseconds: {}", absolute.join(" "));
+    println!("| a sale ÷ the plainest pass-through, p50 | ≤ 1.2 | {} |", spread(halves));
+    println!("| a sale ÷ the plainest pass-through, p99 | ≤ 1.2 | {} |", spread(tails));
+}
+
+/// The pass-through as a process of its own, as the daemon is one.
+struct PlainProgram {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl PlainProgram {
+    fn start(bench: &Bench) -> Self {
+        let address = free_address();
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        command.env("PASS_THROUGH", address.to_string()).env("PASS_THROUGH_TO", bench.vendors.gateway.base_url());
+        command.env("PASS_THROUGH_STORE", bench.dir.path().join("plain.db")).stdin(Stdio::null());
+        let process = command.spawn().expect("the pass-through");
+        bench.until("the pass-through serves", || std::net::TcpStream::connect(address).is_ok());
+        Self { process, address }
+    }
+}
+
+impl Drop for PlainProgram {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// So many sales by so many tills at once; how long they took together.
+fn sell_at_once(address: SocketAddr, tills: u64, sales: u64) -> Duration {
+    let since = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..tills {
+            scope.spawn(|| {
+                for _ in 0..sales / tills {
+                    sell(address);
+                }
+            });
+        }
+    });
+    since.elapsed()
+}
+
+/// (b) Tills at once share commits, on a disk that takes 5 ms more for each sync.
+fn sales_at_once() {
+    let mut bench = Bench::new();
+    let count = bench.dir.path().join("count");
+    let mut command = bench.command();
+    shim::put_on(&mut command, &bench.store());
+    command.env("SHIM_DELAY_US", "5000").env("SHIM_COUNT", &count).env("RUST_LOG", "warn");
+    bench.start_with(command);
+    sell_at_once(bench.address, 1, 8);
+    let (mut rates, mut commits) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let (one_by_one, together) = (32, TILLS * 12);
+        let alone = sell_at_once(bench.address, 1, one_by_one);
+        let before = shim::counted(&count).1;
+        let crowd = sell_at_once(bench.address, TILLS, together);
+        let synced = shim::counted(&count).1 - before;
+        let (each_alone, each_in_crowd) =
+            (alone.as_nanos() / u128::from(one_by_one), crowd.as_nanos() / u128::from(together));
+        rates.push(per_mille(each_alone, each_in_crowd));
+        commits.push(per_mille(u128::from(synced), u128::from(together)));
+    }
+    println!("| 64 tills at once ÷ one at a time, sales a second, each sync 5 ms more | ≥ 20 | {} |", spread(rates));
+    println!("| commits a sale with 64 tills at once | ≤ 0.1 | {} |", spread(commits));
+}
+
+/// (d), (e) What a long life does to the memory and to the next start.
+fn a_long_life() {
+    let sales: u64 = std::env::var("SALES").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
+    let (mut full, mut empty) = (Bench::new(), Bench::new());
+    let mut command = full.command();
+    // Neither memory nor a start depends on the disk's speed.
+    shim::put_on(&mut command, &full.store());
+    command.env("SHIM_NO_DISK", "1").env("RUST_LOG", "warn");
+    full.start_with(command);
+    sell_at_once(full.address, TILLS, 1_000);
+    let young = anonymous_kib(&full);
+    sell_at_once(full.address, TILLS, sales - 1_000);
+    let old = anonymous_kib(&full);
+    let (ratio, from_to) = (shown(per_mille(old, young)), format!("{young} to {old} KiB"));
+    println!("| RssAnon after {sales} sales ÷ after 1 000 | ≤ 1.2 | {ratio} ({from_to}) |");
+    full.cut();
+    start_in_microseconds(&mut empty);
+    start_in_microseconds(&mut full);
+    let round = |_| per_mille(start_in_microseconds(&mut full), start_in_microseconds(&mut empty));
+    let rounds = (0..ROUNDS).map(round).collect();
+    println!("| process start to ready with {sales} payments ÷ with none | ≤ 1.5 | {} |", spread(rounds));
+}
+
+fn anonymous_kib(bench: &Bench) -> u128 {
+    let pid = bench.daemon.as_ref().expect("a running daemon").id();
+    let status = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).expect("its status");
+    let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("RssAnon");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
+}
+
+/// From the start of the process until it says that it is ready to sell; then it is cut.
+fn start_in_microseconds(bench: &mut Bench) -> u128 {
+    let command = bench.command();
+    let since = Instant::now();
+    bench.start_with(command);
+    bench.until("it can sell", || http::get(bench.address, "/health/ready").is_ok_and(|a| a.status == 200));
+    let took = since.elapsed().as_micros();
+    bench.cut();
+    took
+}
