@@ -203,7 +203,9 @@ fn a_restart_while_a_card_is_awaited_ends_with_the_pinpads_evidence() {
     let till = std::thread::spawn(move || support::http::post(address, "/payment/xumo", r#"{"amount":50000}"#, &[]));
     let asks = || bench.vendors.pinpad.transcript().iter().any(|(_, text)| text.starts_with("STATUS:"));
     bench.until("the PinPad asks for a card", asks);
-    bench.until("it waits for one", || bench.vendors.pinpad.transcript().iter().any(|(_, text)| text.starts_with("PING")));
+    bench.until("it waits for one", || {
+        bench.vendors.pinpad.transcript().iter().any(|(_, text)| text.starts_with("PING"))
+    });
     bench.cut();
     bench.vendors.pinpad.present_card();
     bench.until("the money moved", || bench.vendors.pinpad.ledger().entries.len() == 1);

@@ -15,7 +15,10 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(masked.chars().count(), text.chars().count());
     assert_eq!(slip::mask_numbers(&masked), masked, "masking twice changes nothing");
     let pieces: Vec<String> = text.chars().collect::<Vec<_>>().chunks(50).map(|c| c.iter().collect()).collect();
-    assert_eq!(slip::mask_pieces(&pieces).concat(), masked);
+    // A piece that ends within a number hides more of it than the whole text would; nothing is shown that the whole text hides.
+    let in_pieces = slip::mask_pieces(&pieces).concat();
+    assert_eq!(in_pieces.chars().count(), masked.chars().count());
+    assert!(in_pieces.chars().zip(masked.chars()).all(|(piece, whole)| piece == whole || piece == '*'));
     if let Some(minor) = slip::amount_minor(&text) {
         assert_eq!(slip::amount_minor(&format!("{}.{:02}", minor / 100, minor % 100)), Some(minor));
     }
