@@ -26,7 +26,7 @@ use crate::payment::card::{RunId, SettlementState};
 use crate::payment::event::{self, Denial, Effect, Event, Reply, RunEnd, Subject};
 use crate::payment::machine::{self, Decision, Now, Rejection};
 use crate::payment::sale::{Doubt, Payment, RefundState, State};
-use crate::payment::terminal::{Policy, Terminal};
+use crate::payment::terminal::{Lookup, Policy, Terminal};
 use crate::snapshot::{Snapshot, StoreHealth};
 
 use handle::Word;
@@ -220,9 +220,7 @@ impl<L: Ledger> Driver<L> {
         now: Now,
         writing: &mut bool,
     ) -> Result<Result<Decision, Denial>, LedgerError> {
-        for lookup in machine::lookups(next, event) {
-            self.ledger.load(&lookup)?.into_iter().for_each(|p| next.adopt(p));
-        }
+        self.load_named(next, event)?;
         let (after, decision) = match machine::step(next, event, now) {
             Ok(stepped) => stepped,
             Err(Rejection::Denied(denial)) => return Ok(Err(denial)),
@@ -249,6 +247,17 @@ impl<L: Ledger> Driver<L> {
         }
         *next = after;
         Ok(Ok(decision))
+    }
+
+    /// Load the rows that an event names.
+    fn load_named(&mut self, next: &mut Terminal, event: &Event) -> Result<(), LedgerError> {
+        for lookup in machine::lookups(next, event) {
+            self.ledger.load(&lookup)?.into_iter().for_each(|p| next.adopt(p));
+            if let Lookup::Token(key) = &lookup {
+                self.ledger.settlement_of(key)?.into_iter().for_each(|s| next.recall(s));
+            }
+        }
+        Ok(())
     }
 
     /// After the commit: answer the sender, wake who waits, set the effects free.
@@ -323,7 +332,7 @@ impl<L: Ledger> Driver<L> {
             }),
             Subject::Confirmation(id, number) => payment(id).map(|p| Reply::Confirmation(p, *number)),
             Subject::Settlement(id) => {
-                let mut settlement = self.terminal.settlement.clone().filter(|s| s.id == *id)?;
+                let mut settlement = self.terminal.settlement_named(*id)?.clone();
                 if let Some(why) = unwritten {
                     Arc::make_mut(&mut settlement).state = SettlementState::InDoubt { why };
                 }

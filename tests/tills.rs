@@ -309,6 +309,31 @@ async fn the_shift_is_closed_by_get_and_by_post() {
 }
 
 #[tokio::test]
+async fn a_key_closes_one_shift_even_when_it_is_sent_again_after_the_next_one_was_closed() {
+    let refused = card(0, "303", ResultClass::Declined);
+    let cards = vec![card(0, "000", ResultClass::Approved), refused, card(0, "001", ResultClass::Approved)];
+    let (counter, dir) = Counter::open(Setup { cards, ..Setup::default() }).await;
+    let mut heard = Vec::new();
+    for key in ["monday", "tuesday", "wednesday"] {
+        heard.push((key, counter.till.post_as("/payment/xumo_close", &[("Idempotency-Key", key)], "").await.body));
+    }
+    assert!(heard[0].1.contains("СЛИП 000") && heard[1].1.contains("СЛИП 303"), "{heard:?}");
+    for (key, first) in &heard {
+        let again = counter.till.post_as("/payment/xumo_close", &[("Idempotency-Key", *key)], "").await;
+        assert_eq!((again.body, *key), (first.clone(), *key), "a fourth run would have no card");
+    }
+    let key = [("Idempotency-Key", "monday")];
+    for (path, body) in [("/payment/click", SALE), ("/payment/xumo", r#"{"amount":50000}"#)] {
+        assert_eq!(counter.till.post_as(path, &key, body).await.code(), 920, "{path}: a settlement has this key");
+    }
+    counter.close().await;
+
+    let counter = Counter::open_on(dir.path(), Setup::default()).await;
+    assert_eq!(counter.till.post_as("/payment/xumo_close", &key, "").await.body, heard[0].1);
+    assert!(counter.vendor.asked().is_empty());
+}
+
+#[tokio::test]
 async fn a_confirm_is_queued_when_the_provider_is_slow_and_never_called_successful() {
     let (counter, _dir) = Counter::open(with(vec![paid("1"), Reply::Sleeps])).await;
     let id = id_of(&counter.till.post("/payment/click", SALE).await.json());

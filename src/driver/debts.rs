@@ -53,9 +53,7 @@ impl<L: Ledger> Driver<L> {
         now: Now,
     ) -> Option<Result<(Terminal, Decision), Rejection>> {
         let mut next = self.terminal.clone();
-        for lookup in machine::lookups(&next, event) {
-            self.ledger.load(&lookup).ok()?.into_iter().for_each(|p| next.adopt(p));
-        }
+        self.load_named(&mut next, event).ok()?;
         Some(machine::step(&next, event, now))
     }
 

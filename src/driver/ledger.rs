@@ -28,6 +28,12 @@ pub trait Ledger: Send {
     /// The store cannot be read.
     fn load(&mut self, lookup: &Lookup) -> Result<Vec<Payment>, LedgerError>;
 
+    /// The settlement that a token asked for; the first, where an older version closed the shift again under the same token.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn settlement_of(&mut self, token: &str) -> Result<Option<Settlement>, LedgerError>;
+
     /// Write what one event decided: its journal lines, and the rows as they stand after them. On an error nothing of this entry is
     /// kept and the transaction goes on (a savepoint).
     ///

@@ -3,10 +3,10 @@
 use uuid::Uuid;
 
 use super::*;
+use crate::payment::card::Settlement;
 use crate::payment::event::Sell;
 use crate::payment::fact::Fact;
 use crate::payment::sale::{Approval, Merchant, Method, PaymentId};
-use crate::payment::terminal::Lookup;
 use crate::payment::{Currency, Money};
 use crate::snapshot::QueueDepth;
 use crate::store::Store;
@@ -25,6 +25,10 @@ impl Ledger for Picky {
 
     fn load(&mut self, lookup: &Lookup) -> Result<Vec<Payment>, LedgerError> {
         self.0.load(lookup)
+    }
+
+    fn settlement_of(&mut self, token: &str) -> Result<Option<Settlement>, LedgerError> {
+        self.0.settlement_of(token)
     }
 
     fn append(&mut self, entry: &Entry) -> Result<(), LedgerError> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::card::{CardMark, Job, Question, Run, RunId, Settlement};
+use super::card::{CardMark, Job, Question, Run, RunId, Settlement, SettlementId};
 use super::event::Notice;
 use super::sale::{Merchant, Method, Payment, PaymentId, UnixMs};
 
@@ -18,6 +18,8 @@ pub struct Terminal {
     pub payments: BTreeMap<PaymentId, Arc<Payment>>,
     /// The last settlement, open or not.
     pub settlement: Option<Arc<Settlement>>,
+    /// Older settlements that the current events name by their tokens.
+    pub recalled: Vec<Arc<Settlement>>,
     /// Durable odds and ends, one row in the store.
     pub register: Register,
     /// The PinPad as we see it now; not stored.
@@ -162,7 +164,7 @@ pub struct NextAsk {
 pub enum Lookup {
     /// By our name.
     Payment(PaymentId),
-    /// By the till's token: a payment, a refund's payment.
+    /// By the till's token: a payment, a refund's payment, a settlement.
     Token(String),
     /// Payments that a code has been used for (not declined, not cancelled).
     Code(Method, String),
@@ -178,6 +180,7 @@ impl Terminal {
             policy: Arc::new(policy),
             payments: BTreeMap::new(),
             settlement: None,
+            recalled: Vec::new(),
             register: Register::default(),
             pinpad: Pinpad::default(),
             scanner_present: false,
@@ -192,9 +195,21 @@ impl Terminal {
         self.payments.entry(payment.id).or_insert_with(|| Arc::new(payment));
     }
 
+    /// Take a settlement loaded from the store because an event named it.
+    pub fn recall(&mut self, settlement: Settlement) {
+        self.recalled.push(Arc::new(settlement));
+    }
+
+    /// The settlement of that name: the last one, or one that an event named.
+    #[must_use]
+    pub fn settlement_named(&self, id: SettlementId) -> Option<&Arc<Settlement>> {
+        self.settlement.iter().chain(&self.recalled).find(|s| s.id == id)
+    }
+
     /// Drop the payments that need no attention. The one that the PinPad still speaks of stays, even if an operator has ended it meanwhile.
     pub fn forget_finished(&mut self) {
         let spoken_of = self.pinpad.at.as_ref().and_then(PinpadAt::payment);
+        self.recalled.clear();
         self.payments.retain(|id, p| !p.may_leave_memory() || spoken_of == Some(*id));
     }
 }

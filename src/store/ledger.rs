@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 use super::error::ledger as explain;
 use super::{Store, rows};
 use crate::driver::ledger::{Entry, Ledger, LedgerError, OpenItems};
+use crate::payment::card::Settlement;
 use crate::payment::fact::Fact;
 use crate::payment::sale::Payment;
 use crate::payment::terminal::Lookup;
@@ -36,6 +37,10 @@ impl Ledger for Store {
             Lookup::Upstream(method, id) => rows::payments(conn, rows::BY_UPSTREAM, [id.as_str(), method.name()]),
         }
         .map_err(|e| self.suspect(&e))
+    }
+
+    fn settlement_of(&mut self, token: &str) -> Result<Option<Settlement>, LedgerError> {
+        rows::settlement_of(&self.conn, token).map_err(|e| self.suspect(&e))
     }
 
     fn append(&mut self, entry: &Entry) -> Result<(), LedgerError> {

@@ -160,6 +160,13 @@ pub(super) fn last_settlement(conn: &Connection) -> rusqlite::Result<Option<Sett
         .optional()
 }
 
+/// The first settlement that a token asked for.
+pub(super) fn settlement_of(conn: &Connection, token: &str) -> rusqlite::Result<Option<Settlement>> {
+    conn.prepare_cached("SELECT body FROM settlement WHERE token = ?1 ORDER BY number LIMIT 1")?
+        .query_row([token], parse_body)
+        .optional()
+}
+
 /// The register; an empty one where nothing was ever written.
 pub(super) fn register(conn: &Connection) -> rusqlite::Result<Register> {
     let found = conn.prepare_cached("SELECT body FROM register")?.query_row([], parse_body).optional()?;

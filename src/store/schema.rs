@@ -14,7 +14,10 @@ pub(super) const APPLICATION_ID: u32 = 0x746f_6c76;
 ///
 /// A release that teaches the bodies a new word (a fact, a state) adds a step, too, if only an empty one: an older version has to
 /// refuse such a file as one of the future, and must not take the new word for damage.
-pub(super) const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("migrations/0001-journal-payments-queue.sql"))];
+pub(super) const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("migrations/0001-journal-payments-queue.sql")),
+    M::up(include_str!("migrations/0002-settlement-tokens.sql")),
+];
 
 /// What a commit waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

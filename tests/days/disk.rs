@@ -14,7 +14,8 @@ use tolov::payment::terminal::{Lookup, Register};
 #[derive(Clone, Default)]
 struct Rows {
     payments: BTreeMap<PaymentId, Arc<Payment>>,
-    settlement: Option<Arc<Settlement>>,
+    /// Every settlement as it stands, in their order.
+    settlements: Vec<Arc<Settlement>>,
     register: Register,
     journal: Vec<(i64, Fact)>,
 }
@@ -49,7 +50,7 @@ impl Disk {
     }
 
     pub(crate) fn settlement(&self) -> Option<&Arc<Settlement>> {
-        self.kept.settlement.as_ref()
+        self.kept.settlements.last()
     }
 
     pub(crate) fn journal(&self) -> &[(i64, Fact)] {
@@ -76,7 +77,7 @@ pub(crate) struct OnDisk {
 #[derive(Default)]
 struct Batch {
     payments: BTreeMap<PaymentId, Arc<Payment>>,
-    settlement: Option<Arc<Settlement>>,
+    settlements: Vec<Arc<Settlement>>,
     register: Option<Register>,
     journal: Vec<(i64, Fact)>,
 }
@@ -97,7 +98,7 @@ impl Ledger for OnDisk {
         let disk = self.disk.lock().unwrap();
         Ok(OpenItems {
             payments: disk.payments().filter(|p| !p.may_leave_memory()).map(|p| read(p)).collect(),
-            settlement: disk.kept.settlement.as_deref().cloned(),
+            settlement: disk.settlement().map(|s| Settlement::clone(s)),
             register: disk.kept.register.clone(),
         })
     }
@@ -130,10 +131,19 @@ impl Ledger for OnDisk {
         Ok(found.into_values().collect())
     }
 
+    fn settlement_of(&mut self, token: &str) -> Result<Option<Settlement>, LedgerError> {
+        let disk = self.disk.lock().unwrap();
+        let written = self.open.iter().flat_map(|rows| rows.settlements.iter().rev());
+        let asked = |s: &&Arc<Settlement>| s.token.as_ref().is_some_and(|t| t.key == token);
+        let first = disk.kept.settlements.iter().find(asked).or_else(|| written.clone().find(asked));
+        let as_it_stands = first.and_then(|first| written.clone().find(|s| s.id == first.id).or(Some(first)));
+        Ok(as_it_stands.map(|s| Settlement::clone(s)))
+    }
+
     fn append(&mut self, entry: &Entry) -> Result<(), LedgerError> {
         let Some(open) = &mut self.open else { return Err(LedgerError::Other("no transaction is open".into())) };
         open.payments.extend(entry.payments.iter().map(|p| (p.id, p.clone())));
-        open.settlement = entry.settlement.clone().or(open.settlement.take());
+        open.settlements.extend(entry.settlement.clone());
         open.register = entry.register.clone().or(open.register.take());
         open.journal.extend(entry.facts.iter().map(|fact| (entry.at_ms, fact.clone())));
         Ok(())
@@ -153,8 +163,11 @@ impl Ledger for OnDisk {
         }
         disk.commits += 1;
         disk.kept.payments.extend(open.payments);
-        if open.settlement.is_some() {
-            disk.kept.settlement = open.settlement;
+        for settlement in open.settlements {
+            match disk.kept.settlements.iter_mut().find(|s| s.id == settlement.id) {
+                Some(row) => *row = settlement,
+                None => disk.kept.settlements.push(settlement),
+            }
         }
         if let Some(register) = open.register {
             disk.kept.register = register;

@@ -36,6 +36,7 @@ impl World {
         {
             return Err("the facts do not give the state".into());
         }
+        self.check_closings(&done.facts)?;
         for effect in &done.effects {
             self.check_charge(effect, after, done)?;
         }
@@ -48,6 +49,20 @@ impl World {
             self.reached.insert(format!("settlement {}", s.state.name()));
         }
         Ok(())
+    }
+
+    /// A till's key closes one shift, however often it is sent.
+    fn check_closings(&self, facts: &[Fact]) -> Result<(), String> {
+        let opened = |fact: &Fact| match fact {
+            Fact::SettlementOpened { token, .. } => token.as_ref().map(|t| t.key.clone()),
+            _ => None,
+        };
+        match facts.iter().find_map(opened) {
+            Some(key) if self.journal.iter().any(|(_, fact)| opened(fact).as_ref() == Some(&key)) => {
+                Err(format!("the key {key} closed a second shift"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_arrow(&mut self, from: Option<&State>, p: &Payment, event: &Event, fact: &Fact) -> Result<(), String> {

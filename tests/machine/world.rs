@@ -5,7 +5,7 @@ mod promises;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tolov::payment::card::{Question, ResultClass, RunId, RunResult, SettlementId, Slip};
+use tolov::payment::card::{Question, ResultClass, RunId, RunResult, Settlement, SettlementId, Slip};
 use tolov::payment::event::{
     Confirm, Delivery, Event, GiveBack, Outcome, PinpadOrder, RunEnd, Said, SaleRef, Sell, Verdict,
 };
@@ -35,6 +35,8 @@ pub(crate) struct World {
     /// Runs that were sent to the PinPad, with whether it said anything.
     runs: Vec<(RunId, Option<i64>, bool)>,
     settlements: Vec<SettlementId>,
+    /// Every settlement that was begun, as a store keeps it, in their order.
+    settled: Vec<Settlement>,
     charged: BTreeMap<PaymentId, u32>,
     /// What was reached, for the test that everything can be.
     pub(crate) reached: BTreeSet<String>,
@@ -90,6 +92,7 @@ impl World {
             names: 1,
             runs: Vec::new(),
             settlements: Vec::new(),
+            settled: Vec::new(),
             charged: BTreeMap::new(),
             reached: BTreeSet::new(),
         }
@@ -322,6 +325,10 @@ impl World {
         };
         let found: Vec<Payment> = self.rows.values().filter(named).cloned().collect();
         found.into_iter().for_each(|p| self.terminal.adopt(p));
+        if let Lookup::Token(key) = lookup {
+            let asked = |s: &&Settlement| s.token.as_ref().is_some_and(|t| t.key == *key);
+            self.settled.iter().find(asked).cloned().into_iter().for_each(|s| self.terminal.recall(s));
+        }
     }
 
     fn step(&mut self, event: &Event) -> Result<(), String> {
@@ -343,6 +350,10 @@ impl World {
         self.terminal = after;
         let rows: Vec<Payment> = self.terminal.payments.values().map(|p| Payment::clone(p)).collect();
         self.rows.extend(rows.into_iter().map(|p| (p.id, p)));
+        if let Some(last) = self.terminal.settlement.as_deref() {
+            self.settled.retain(|s| s.id != last.id);
+            self.settled.push(last.clone());
+        }
         self.terminal.forget_finished();
         Ok(())
     }

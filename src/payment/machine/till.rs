@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Rejection, Step};
-use crate::payment::card::{RunId, SettlementId, SettlementState};
+use crate::payment::card::{RunId, Settlement, SettlementId, SettlementState};
 use crate::payment::code::CodeKind;
 use crate::payment::event::{Denial, Effect, GiveBack, Notice, PinpadOrder, Sell, Subject};
 use crate::payment::fact::Fact;
@@ -62,6 +62,9 @@ impl Step {
     /// The payment that this request repeats, if it does.
     fn first_of(&self, sell: &Sell) -> Result<Option<PaymentId>, Denial> {
         if let Some(token) = &sell.token {
+            if let Some((first, _)) = self.t.settlement_with_token(token) {
+                return Err(settlements_token(first));
+            }
             if let Some(first) = self.t.with_token(token)? {
                 return Ok(Some(first.id));
             }
@@ -182,6 +185,9 @@ impl Step {
     }
 
     pub(super) fn give_back(&mut self, back: &GiveBack) -> Result<(), Rejection> {
+        if let Some((first, _)) = back.token.as_ref().and_then(|token| self.t.settlement_with_token(token)) {
+            return Err(settlements_token(first).into());
+        }
         if let Some(token) = &back.token
             && let Some((payment, refund)) = self.t.refund_with_token(token)?
         {
@@ -251,14 +257,16 @@ impl Step {
             if let Some(sale) = self.t.with_token(token)? {
                 return Err(Denial::TokenReused { of: sale.id }.into());
             }
+            if let Some((first, asked)) = self.t.settlement_with_token(token) {
+                if asked.digest != token.digest {
+                    return Err(settlements_token(first).into());
+                }
+                self.done.about = Some(Subject::Settlement(first.id));
+                return Ok(());
+            }
         }
         if let Some(last) = &self.t.settlement {
-            let first = last.token.as_ref().zip(token).filter(|(first, again)| first.key == again.key);
-            if first.is_some_and(|(first, again)| first.digest != again.digest) {
-                return Err(Denial::TokenReused { of: PaymentId(last.id.0) }.into());
-            }
-            let repeated = first.is_some();
-            if repeated || last.state == SettlementState::Processing {
+            if last.state == SettlementState::Processing {
                 self.done.about = Some(Subject::Settlement(last.id));
                 return Ok(());
             }
@@ -308,6 +316,11 @@ fn repeated<'a>(payment: &'a Payment, back: &GiveBack) -> Option<&'a Refund> {
     })
 }
 
+/// A settlement has this token.
+fn settlements_token(first: &Settlement) -> Denial {
+    Denial::TokenReused { of: PaymentId(first.id.0) }
+}
+
 fn wrong_state(payment: &Payment, hint: &'static str) -> Denial {
     Denial::WrongState { payment: payment.id, state: payment.state.name(), hint }
 }
@@ -324,6 +337,13 @@ impl Terminal {
             }
         }
         Ok(None)
+    }
+
+    /// The settlement asked for under this token, and how it was asked for.
+    fn settlement_with_token(&self, token: &Token) -> Option<(&Arc<Settlement>, &Token)> {
+        let asked = |s: &'_ Arc<Settlement>| s.token.as_ref().is_some_and(|first| first.key == token.key);
+        let first = self.recalled.iter().chain(&self.settlement).find(|s| asked(s))?;
+        first.token.as_ref().map(|asked| (first, asked))
     }
 
     /// The refund asked for under this token.
