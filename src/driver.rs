@@ -315,7 +315,7 @@ impl<L: Ledger> Driver<L> {
             .map(|why| Doubt::Answer { text: format!("the answer came, but it is not written down yet: {why}") });
         let payment = |id| self.terminal.payments.get(id).cloned();
         match &subject {
-            Subject::Payment(id) => payment(id).map(|mut p| {
+            Subject::Payment(id) | Subject::Code(id) => payment(id).map(|mut p| {
                 if let Some(why) = unwritten {
                     Arc::make_mut(&mut p).state = State::InDoubt { why };
                 }

@@ -179,6 +179,9 @@ limits! {
     /// Payments in doubt that the display lists: what fits below each other and is read at a glance.
     DISPLAY_DOUBTS_LEN: usize = 3;
 
+    /// SBP codes that are watched at once, those that were called off included; past it no new one is asked for.
+    SBP_CODES_MAX: usize = 256;
+
     /// A secret: the longest key seen has 64 characters.
     CREDENTIAL_MAX_BYTES: u64 = 4_096;
     /// Secrets in one directory.

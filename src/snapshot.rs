@@ -1,10 +1,12 @@
 //! What everybody may see: one immutable picture of the terminal after each commit. Screens, answers and metrics are made from it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::payment::card::Settlement;
 use crate::payment::event::Notice;
 use crate::payment::sale::{Payment, UnixMs};
+use crate::payment::sbp::CashLink;
 
 /// The terminal after a commit.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +29,10 @@ pub struct Snapshot {
     pub queue: QueueDepth,
     /// What hangs on the box.
     pub devices: Devices,
+    /// The code at the counter may be shown as payable; false while nobody here knows whether it still can be paid.
+    pub code_is_fresh: bool,
+    /// Cash links by profile.
+    pub cash_links: Arc<BTreeMap<String, CashLink>>,
     /// Sales are closed, and why.
     pub closed: Option<String>,
     /// What is wrong with the store.

@@ -79,11 +79,12 @@ impl Life {
         let id = PaymentId(Uuid::new_v4());
         let code = match method {
             Method::Payme => format!("505{number:017}"),
-            Method::Click | Method::Humo => format!("88{number:016}"),
+            Method::Click | Method::Humo | Method::Sbp => format!("88{number:016}"),
         };
         let amount = Money::from_unit(500, Unit::Sum, Currency::Uzs).unwrap();
         let run = RunId(Uuid::new_v4());
-        let sell = Sell { id, run, method, amount, code: Some(code), token: None, order_id: None };
+        let sell =
+            Sell { id, run, method, amount, code: Some(code), token: None, order_id: None, sbp: None, display: true };
         let ticket = self.driver.ask(Event::Sell(sell)).await.unwrap();
         match ticket.settled().await.unwrap() {
             Reply::Payment(payment) => assert_eq!(payment.state, State::Paid),
@@ -111,6 +112,7 @@ fn policy() -> Policy {
         ask_every_ms: 1_000,
         backoff_min_ms: 50,
         backoff_max_ms: 200,
+        ..Policy::default()
     }
 }
 

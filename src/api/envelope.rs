@@ -171,7 +171,8 @@ impl From<&Denial> for Refusal {
         let because = |row| Self::because(row, denial.to_string());
         match denial {
             // Seeds 000–002 print this one with `data: null`; what is missing is told by the log and by `tolov check`.
-            D::NotConfigured { .. } => Self::bare(BILLING_ERROR),
+            D::NotConfigured { .. } | D::NoProfile { .. } => Self::bare(BILLING_ERROR),
+            D::CashLink { .. } => because(BUSY),
             D::Busy { with } => because(BUSY).about(*with),
             D::PinpadBusy => because(PINPAD_BUSY),
             D::PinpadInDoubt { .. } => because(PINPAD_IN_DOUBT),
@@ -182,6 +183,7 @@ impl From<&Denial> for Refusal {
             D::NotFound { .. } => because(NOT_FOUND),
             D::WrongState { payment, state, .. } => because(WRONG_STATE).about(*payment).in_state(state),
             D::WrongMethod { payment, .. } => because(WRONG_METHOD).about(*payment),
+            D::ReceiptRefused { .. } => because(WRONG_METHOD),
             D::ReceiptDiffers { payment, .. } => because(RECEIPT_DIFFERS).about(*payment),
             D::RefundRefused { .. } => because(REFUND_REFUSED),
             D::SettlementRefused { .. } => because(SETTLEMENT_REFUSED),

@@ -74,6 +74,8 @@ impl ApiSettings {
             Method::Humo => self.humo_unit,
             Method::Click => self.click_unit,
             Method::Payme => self.payme_unit,
+            // Kopecks wherever QRManager is asked, and wherever a till asks for it.
+            Method::Sbp => Unit::Tiyin,
         }
     }
 }

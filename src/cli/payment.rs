@@ -179,7 +179,7 @@ pub(super) fn receipt(r: &ReceiptRow) -> String {
     if r.state == "queued" {
         lines.push(("next try", format!("not before {}", when(r.next_ms))));
     }
-    let optional = [("last error", r.last_error.clone()), ("answer", r.answer.clone()), ("link", Some(r.link.clone()))];
+    let optional = [("last error", r.last_error.clone()), ("answer", r.answer.clone()), ("link", r.link.clone())];
     lines.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
     format!("\nreceipt {}\n{}", r.number, pairs(&lines))
 }

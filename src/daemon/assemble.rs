@@ -34,6 +34,8 @@ pub fn policy(settings: &Settings) -> Policy {
         ask_every_ms: limits::PINPAD_RECOVERY_ASK_EVERY_MS,
         backoff_min_ms: ms(limits::OUTBOX_BACKOFF_MIN_MS),
         backoff_max_ms: ms(limits::OUTBOX_BACKOFF_MAX_MS),
+        sbp: std::collections::BTreeMap::new(),
+        sbp_open_max: limits::SBP_CODES_MAX,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::payment::sale::{Method, Payment, RefundState};
+use crate::payment::sale::{Method, Payment, RefundState, State};
 use crate::payment::terminal::Terminal;
 use crate::snapshot::{Devices, Presence, QueueDepth, Shift, Snapshot, StoreHealth};
 
@@ -24,11 +24,11 @@ pub(super) fn of(
         Presence::Down(pinpad.down_why.clone().unwrap_or_else(|| "not found yet".to_owned()))
     };
     let scanner = if terminal.scanner_present { Presence::Up } else { Presence::Down("not found yet".to_owned()) };
-    let scans = terminal.policy.methods.iter().any(|m| *m != Method::Humo);
+    let scans = terminal.policy.methods.iter().any(|m| m.scans());
     Snapshot {
         sequence,
         counter: terminal.counter().or_else(|| giving_back(terminal)).cloned(),
-        open: terminal.payments.values().filter(|p| p.state.is_in_progress()).count(),
+        open: terminal.payments.values().filter(|p| is_at_work(p)).count(),
         last: last.cloned(),
         in_doubt,
         settlement: terminal.settlement.clone().filter(|s| !s.state.is_final()),
@@ -42,6 +42,8 @@ pub(super) fn of(
             pinpad: terminal.policy.methods.contains(&Method::Humo).then_some(line),
             scanner: scans.then_some(scanner),
         },
+        code_is_fresh: terminal.counter().is_some_and(|p| !terminal.stale_codes.contains(&p.id)),
+        cash_links: Arc::new(terminal.register.cash_links.clone()),
         closed: terminal.register.closed.clone(),
         store: store.clone(),
         notice: terminal.notice.clone(),
@@ -54,6 +56,12 @@ pub(super) fn of(
 fn giving_back(terminal: &Terminal) -> Option<&Arc<Payment>> {
     let at_work = |state: &RefundState| matches!(state, RefundState::Requested | RefundState::Processing);
     terminal.payments.values().find(|p| p.refunds.iter().any(|r| at_work(&r.state)))
+}
+
+/// In progress here. An SBP code waits for its payer by itself, whether the terminal runs or not.
+fn is_at_work(payment: &Payment) -> bool {
+    let waits_alone = payment.state == State::AwaitingPayer && payment.sbp.as_ref().is_some_and(|sbp| sbp.is_watched());
+    payment.state.is_in_progress() && !waits_alone
 }
 
 fn is_in_doubt(terminal: &Terminal, payment: &Payment) -> bool {

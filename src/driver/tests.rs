@@ -66,6 +66,8 @@ fn an_approval_that_breaks_a_rule_of_the_store_is_a_doubt_that_its_till_hears() 
         code: Some("880101698207133392".to_owned()),
         token: None,
         order_id: None,
+        sbp: None,
+        display: true,
     };
     let (envelope, mut accepted) = Envelope::ask(Event::Sell(sell));
     driver.take(vec![envelope]);

@@ -42,6 +42,7 @@ impl World {
             ask_every_ms: 0,
             backoff_min_ms: 1_000,
             backoff_max_ms: 900_000,
+            ..Policy::default()
         };
         let world = Self {
             terminal: Mutex::new(Terminal::new(policy)),
@@ -63,7 +64,8 @@ impl World {
         let mut terminal = self.terminal.lock().unwrap();
         let rows: Vec<PaymentId> = terminal.payments.keys().copied().collect();
         for payment in rows {
-            let delayed = Fact::ReceiptDelayed { payment, number: 1, next_ms, error: "earlier".to_owned() };
+            let delayed =
+                Fact::ReceiptDelayed { payment, number: 1, next_ms, error: "earlier".to_owned(), registered: false };
             terminal.apply(NOW_MS, &delayed).unwrap();
         }
     }
@@ -88,7 +90,9 @@ impl Report for World {
             let fact = match outcome {
                 Delivery::Confirmed { answer } => Fact::ReceiptConfirmed { payment, number, answer },
                 Delivery::Refused { text } => Fact::ReceiptParked { payment, number, error: text },
-                Delivery::Retry { text } => Fact::ReceiptDelayed { payment, number, next_ms, error: text },
+                Delivery::Pending { text } | Delivery::Retry { text } => {
+                    Fact::ReceiptDelayed { payment, number, next_ms, error: text, registered: false }
+                }
             };
             terminal.apply(now_ms, &fact).unwrap();
             Ok(())

@@ -10,13 +10,14 @@ use super::card::{RunId, RunResult, SettlementId, Slip};
 use super::fiscal::Receipt;
 use super::money::Money;
 use super::sale::{Approval, Decline, Method, PaymentId, Private, RefundId, Token};
+use super::sbp::{SbpAsk, SbpHeard};
 
 /// Everything that can happen to a payment. Whoever makes an event draws its fresh names; the machine has no dice.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A till asks for a sale.
     Sell(Sell),
-    /// A till asks for card money back.
+    /// A till asks for money back.
     GiveBack(GiveBack),
     /// A till, a technician or the schedule closes the card shift.
     Settle {
@@ -58,6 +59,10 @@ pub enum Event {
         /// In which class.
         outcome: Outcome,
     },
+    /// What QRManager said about a code, a refund or a cash link.
+    Sbp(SbpHeard),
+    /// A till wants the profile's cash link registered, or names one that is.
+    RegisterLink(RegisterLink),
     /// The line to the PinPad is open and drained.
     PinpadUp,
     /// The line to the PinPad is gone.
@@ -166,9 +171,26 @@ pub struct Sell {
     pub token: Option<Token>,
     /// The till's own number for the order.
     pub order_id: Option<String>,
+    /// What QRManager is asked for (SBP only).
+    pub sbp: Option<Box<SbpAsk>>,
+    /// The sale wants the display: an SBP code may also be shown by the till alone, beside other sales.
+    pub display: bool,
 }
 
-/// A till's request for card money back.
+/// A till's wish for a cash link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisterLink {
+    /// Of which QR terminal.
+    pub profile: String,
+    /// Side of the picture, pixels (100..=1000).
+    pub size: Option<u16>,
+    /// The link that the bank issued.
+    pub qrc_id: Option<String>,
+    /// `(cashQrId, cashQrLink)` of a link that is registered already and that a person looked up.
+    pub known: Option<(String, String)>,
+}
+
+/// A till's request for money back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GiveBack {
     /// Fresh name.
@@ -272,6 +294,11 @@ pub enum Delivery {
     /// The provider will never take it as it is (code 7).
     Refused {
         /// Its words.
+        text: String,
+    },
+    /// The provider took it and is still at work: ask again, do not send again.
+    Pending {
+        /// For the technician.
         text: String,
     },
     /// Try again: network, 5xx, not set up yet.

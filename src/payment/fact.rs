@@ -10,6 +10,7 @@ use super::sale::{
     Approval, CancelledBy, Decline, Doubt, Merchant, Method, PaymentId, Private, RefundId, RefundKind, RefundState,
     Resolution, State, Token, UnixMs,
 };
+use super::sbp::{CashLink, QrCode, QrStatus, Sbp};
 use serde::{Deserialize, Serialize};
 
 /// One line of the journal.
@@ -40,6 +41,28 @@ pub enum Fact {
         run: Option<(RunId, Option<CardMark>)>,
         /// Another payment of the same amount is in doubt.
         warned_of: Option<PaymentId>,
+        /// What is asked of QRManager (SBP).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sbp: Option<Box<Sbp>>,
+    },
+    /// QRManager made the code, or activated the cash link.
+    CodeMade {
+        /// Whose.
+        payment: PaymentId,
+        /// The code.
+        code: QrCode,
+    },
+    /// QRManager said something new about a code.
+    StatusTold {
+        /// Whose.
+        payment: PaymentId,
+        /// What.
+        status: QrStatus,
+    },
+    /// Nothing more will come of a code.
+    WatchOver {
+        /// Whose.
+        payment: PaymentId,
     },
     /// The scanner gave the code; the provider is about to be asked.
     CodeBound {
@@ -165,8 +188,11 @@ pub enum Fact {
         number: u32,
         /// Not before this.
         next_ms: UnixMs,
-        /// Why it failed.
+        /// Why it failed, or what it waits for.
         error: String,
+        /// The provider took it and is still at work: it is asked about, not sent again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        registered: bool,
     },
     /// The provider has it.
     ReceiptConfirmed {
@@ -207,8 +233,17 @@ pub enum Fact {
         amount: Money,
         /// The till's token.
         token: Option<Token>,
-        /// Its run, and the last card operation known before it.
-        run: (RunId, Option<CardMark>),
+        /// Its run, and the last card operation known before it (HUMO).
+        run: Option<(RunId, Option<CardMark>)>,
+    },
+    /// The provider took the refund's request and gave it a name.
+    RefundNamed {
+        /// Of which payment.
+        payment: PaymentId,
+        /// Which.
+        refund: RefundId,
+        /// As the provider knows it.
+        upstream_id: String,
     },
     /// A refund moved on.
     RefundBecame {
@@ -248,6 +283,13 @@ pub enum Fact {
         settlement: SettlementId,
         /// Who signed, why, on what evidence.
         resolution: Resolution,
+    },
+    /// The cash link of a profile stands so.
+    CashLinkBecame {
+        /// Whose.
+        profile: String,
+        /// How.
+        link: CashLink,
     },
     /// The last card operation that is known to have happened. Without an RRN: nobody knows which was the last.
     CardMarked {
@@ -290,6 +332,10 @@ impl Fact {
             | Self::UpstreamNamed { payment, .. }
             | Self::RefundOpened { payment, .. }
             | Self::RefundBecame { payment, .. }
+            | Self::RefundNamed { payment, .. }
+            | Self::CodeMade { payment, .. }
+            | Self::StatusTold { payment, .. }
+            | Self::WatchOver { payment }
             | Self::Refunded { payment } => Some(*payment),
             Self::CardPresented { job }
             | Self::Printed { job, .. }
@@ -303,6 +349,7 @@ impl Fact {
             | Self::SettlementBecame { .. }
             | Self::SettlementResolved { .. }
             | Self::CardMarked { .. }
+            | Self::CashLinkBecame { .. }
             | Self::SalesClosed { .. }
             | Self::SalesOpened { .. } => None,
         }

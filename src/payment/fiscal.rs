@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::money::Money;
 use super::receipt::ReceiptLink;
-use super::sale::UnixMs;
+use super::sale::{Private, UnixMs};
+use super::sbp::Ofd;
 
 /// The fiscal side of a payment. Born with the approval, in its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +57,9 @@ pub struct Confirmation {
     pub next_ms: UnixMs,
     /// Why the last delivery failed.
     pub last_error: Option<String>,
+    /// Since when the provider has it in work without having said yes or no (SBP: registered with the OFD, status `wait`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_ms: Option<UnixMs>,
     /// What the provider answered when it confirmed, compact JSON.
     pub answer: Option<String>,
 }
@@ -89,9 +94,56 @@ impl ConfirmationState {
     }
 }
 
+/// A fiscal receipt: what a till brings for a paid sale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Receipt {
+    /// A fiscal module beside the till printed it; the provider gets its link (CLICK, PAYME).
+    Link(LinkReceipt),
+    /// An operator of fiscal data is to make it (SBP).
+    Electronic(ElectronicReceipt),
+}
+
+impl Receipt {
+    /// The printed receipt's link.
+    #[must_use]
+    pub fn link(&self) -> Option<&LinkReceipt> {
+        match self {
+            Self::Link(receipt) => Some(receipt),
+            Self::Electronic(_) => None,
+        }
+    }
+
+    /// The receipt that is to be made.
+    #[must_use]
+    pub fn electronic(&self) -> Option<&ElectronicReceipt> {
+        match self {
+            Self::Link(_) => None,
+            Self::Electronic(receipt) => Some(receipt),
+        }
+    }
+}
+
+/// The purchase as an operator of fiscal data wants it (seed 004 §5.1), checked before it gets here.
+///
+/// The body names people (the payer's e-mail address, the cashier), so it is no part of the journal: it lives in the queue's row until the
+/// operator has it, and is dropped there. What stays is enough to prove that a receipt was brought, and which.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ElectronicReceipt {
+    /// Whose document it is.
+    pub ofd: Ofd,
+    /// Its total.
+    pub total: Money,
+    /// SHA-256 of the body, hex: two receipts are the same if their bodies are.
+    pub digest: String,
+    /// The body, compact JSON, as it is sent; absent once it was delivered.
+    #[serde(skip)]
+    pub body: Private,
+}
+
 /// What the fiscal module printed: the link and what can be derived from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt {
+pub struct LinkReceipt {
     /// The link, as the till sent it.
     pub link: ReceiptLink,
     /// `r` of the link, leading zeros kept.

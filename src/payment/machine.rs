@@ -1,12 +1,13 @@
 //! The machine: (terminal, event, now) → (terminal, facts, effects). Pure; one test can play a million days of it.
 //!
 //! Each arm of [`step`] is one event; its decisions stand in the file of whoever sent it: `till`, `answers` (providers),
-//! `receipts` (the outbox), `pinpad`, `doubt` (questions, restarts, operators).
+//! `receipts` (the outbox), `pinpad`, `sbp` (QRManager), `doubt` (questions, restarts, operators).
 
 mod answers;
 mod doubt;
 mod pinpad;
 mod receipts;
+mod sbp;
 #[cfg(test)]
 mod tests;
 mod till;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use super::event::{Denial, Effect, Event, Notice, SaleRef, Subject};
 use super::fact::{ApplyError, Fact};
 use super::sale::{Method, Payment, PaymentId, State, Token, UnixMs};
+use super::sbp::SbpHeard;
 use super::terminal::{Lookup, Pinpad, PinpadAt, Terminal};
 
 /// What one event led to.
@@ -101,6 +103,12 @@ pub fn lookups(terminal: &Terminal, event: &Event) -> Vec<Lookup> {
         | Event::Answered { payment }
         | Event::ProviderAnswered { payment, .. }
         | Event::Delivered { payment, .. } => vec![Lookup::Payment(*payment)],
+        Event::Sbp(
+            SbpHeard::Code { payment, .. }
+            | SbpHeard::Status { payment, .. }
+            | SbpHeard::Silent { payment }
+            | SbpHeard::Refund { payment, .. },
+        ) => vec![Lookup::Payment(*payment)],
         // What an operator found may belong to another payment.
         Event::Resolve { payment, evidence: found, .. }
         | Event::RetryConfirmation { payment, upstream_id: found, .. } => {
@@ -143,6 +151,8 @@ impl Step {
             Event::Answered { payment } => self.answered(*payment),
             Event::Scanned { text } => self.scanned(text),
             Event::ProviderAnswered { payment, outcome } => self.provider_answered(*payment, outcome),
+            Event::Sbp(heard) => self.sbp_heard(heard),
+            Event::RegisterLink(wish) => self.register_link(wish),
             Event::PinpadUp => self.pinpad_up(),
             Event::PinpadDown { why } => {
                 self.t.pinpad = Pinpad {
@@ -249,7 +259,7 @@ impl Terminal {
 
     /// The payment that waits for a scan.
     fn awaiting_scan(&self) -> Option<&Arc<Payment>> {
-        self.counter().filter(|p| p.method != Method::Humo && p.state == State::AwaitingPayer)
+        self.counter().filter(|p| p.method.scans() && p.state == State::AwaitingPayer)
     }
 
     /// Payments in memory that the provider calls so.

@@ -29,6 +29,7 @@ pub mod machine;
 pub mod money;
 pub mod receipt;
 pub mod sale;
+pub mod sbp;
 pub mod terminal;
 
 pub use event::{Denial, Effect, Event, Reply};

@@ -32,6 +32,17 @@ impl Currency {
     }
 }
 
+impl Currency {
+    /// What a hundredth of it is called.
+    #[must_use]
+    pub const fn minor_name(self) -> &'static str {
+        match self {
+            Self::Uzs => "tiyin",
+            Self::Rub => "kopecks",
+        }
+    }
+}
+
 impl fmt::Display for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())

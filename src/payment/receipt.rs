@@ -240,7 +240,7 @@ impl Receipt {
             return Err(ReceiptError::FiscalSignDiffers { given: given.to_owned(), in_link });
         }
         let (receipt_id, fiscal_sign) = (link.receipt_id().to_owned(), link.fiscal_sign().to_owned());
-        Ok(Self { link, receipt_id, fiscal_sign })
+        Ok(Self::Link(super::fiscal::LinkReceipt { link, receipt_id, fiscal_sign }))
     }
 }
 
@@ -383,7 +383,8 @@ mod tests {
     fn number_and_sign_of_a_receipt_come_from_its_link() {
         let link = || ReceiptLink::parse(SEED).unwrap();
         let receipt = Receipt::from_link(link(), None, None).unwrap();
-        assert_eq!((receipt.receipt_id.as_str(), receipt.fiscal_sign.as_str()), ("2421", "514343190161"));
+        let printed = receipt.link().unwrap();
+        assert_eq!((printed.receipt_id.as_str(), printed.fiscal_sign.as_str()), ("2421", "514343190161"));
         assert_eq!(Receipt::from_link(link(), Some("2421"), Some("514343190161")), Ok(receipt.clone()));
         assert_eq!(Receipt::from_link(link(), Some("02421"), None), Ok(receipt));
     }

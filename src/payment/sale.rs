@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::card::Run;
 use super::fiscal::{Confirmation, Fiscal};
 use super::money::Money;
+use super::sbp::Sbp;
 
 /// Wall time in milliseconds since 1970-01-01T00:00:00Z.
 pub type UnixMs = i64;
@@ -43,11 +44,19 @@ pub enum Method {
     Click,
     /// PAYME GO: a code that the customer shows.
     Payme,
+    /// SBP through QRManager: a code that the terminal shows. In roubles.
+    Sbp,
 }
 
 impl Method {
+    /// Whether the customer shows a code to the scanner.
+    #[must_use]
+    pub fn scans(self) -> bool {
+        matches!(self, Self::Click | Self::Payme)
+    }
+
     /// Every method, in the order in which people list them.
-    pub const ALL: [Self; 3] = [Self::Humo, Self::Click, Self::Payme];
+    pub const ALL: [Self; 4] = [Self::Humo, Self::Click, Self::Payme, Self::Sbp];
 
     /// The stable name used in the store, in `--json` and in metrics.
     #[must_use]
@@ -56,6 +65,7 @@ impl Method {
             Self::Humo => "humo",
             Self::Click => "click",
             Self::Payme => "payme",
+            Self::Sbp => "sbp",
         }
     }
 }
@@ -125,6 +135,9 @@ pub struct Payment {
     pub confirmations: Vec<Confirmation>,
     /// The PinPad's run that takes the money (HUMO only).
     pub run: Option<Run>,
+    /// The code that the terminal shows (SBP only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sbp: Option<Box<Sbp>>,
     /// Voids and refunds, oldest first.
     pub refunds: Vec<Refund>,
     /// How an operator ended a doubt.
@@ -204,7 +217,8 @@ impl State {
             (S::Created, S::AwaitingPayer | S::BankProcessing | S::Cancelled { .. })
             | (
                 S::AwaitingPayer,
-                S::BankProcessing | S::Cancelled { .. } | S::Expired | S::Declined(_) | S::InDoubt { .. },
+                // Paid at once: of an SBP code only its end is heard.
+                S::BankProcessing | S::Paid | S::Cancelled { .. } | S::Expired | S::Declined(_) | S::InDoubt { .. },
             )
             | (S::BankProcessing, S::Paid | S::Declined(_) | S::InDoubt { .. })
             | (S::InDoubt { .. }, S::Paid | S::Declined(_) | S::InDoubt { .. })
@@ -279,6 +293,8 @@ pub enum CancelledBy {
     Restart,
     /// A technician at the terminal.
     Operator,
+    /// The provider called it off (a cash link).
+    Provider,
 }
 
 /// Why nobody knows whether money moved.
@@ -367,11 +383,14 @@ pub struct Refund {
     pub created_ms: UnixMs,
     /// Where it stands.
     pub state: RefundState,
-    /// The PinPad's run.
+    /// The PinPad's run (HUMO only).
     pub run: Option<Run>,
+    /// The provider's own name of it (SBP: `refundRequestId`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_id: Option<String>,
 }
 
-/// The two ways of giving card money back.
+/// The two ways of giving money back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefundKind {
@@ -453,6 +472,7 @@ impl Payment {
     #[must_use]
     pub fn may_leave_memory(&self) -> bool {
         self.state.is_final()
+            && !self.sbp.as_ref().is_some_and(|sbp| sbp.is_watched())
             && self.run.as_ref().is_none_or(Run::is_over)
             && self.refunds.iter().all(|r| r.state.is_final() && r.run.as_ref().is_none_or(Run::is_over))
     }

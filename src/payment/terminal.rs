@@ -2,12 +2,13 @@
 //! when an event names them ([`Terminal::adopt`], [`Lookup`]).
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::card::{CardMark, Job, Question, Run, RunId, Settlement, SettlementId};
 use super::event::Notice;
 use super::sale::{Merchant, Method, Payment, PaymentId, UnixMs};
+use super::sbp::{CashLink, Ofd};
 
 /// What the driver decides about, all of it in memory.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct Terminal {
     pub scan_deadline_monotonic_ms: Option<u64>,
     /// When the last card sale of this life ended, monotonic; not stored.
     pub last_sale_ended_monotonic_ms: Option<u64>,
+    /// SBP codes of which nobody here knows whether they can still be paid: not to be shown as payable; not stored.
+    pub stale_codes: BTreeSet<PaymentId>,
     /// The last word to the people at the counter; not stored.
     pub notice: Option<(UnixMs, Notice)>,
 }
@@ -48,6 +51,9 @@ pub struct Register {
     pub shift_began_ms: UnixMs,
     /// When the settlement before that was done: the shift that was closed last began there.
     pub shift_before_began_ms: UnixMs,
+    /// Cash links by profile: registered once, ever.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub cash_links: BTreeMap<String, CashLink>,
 }
 
 /// How this terminal is set up, as far as the machine needs it.
@@ -69,6 +75,10 @@ pub struct Policy {
     pub backoff_min_ms: i64,
     /// Longest pause between two deliveries.
     pub backoff_max_ms: i64,
+    /// The QR terminals by name, and who registers their receipts.
+    pub sbp: BTreeMap<String, Option<Ofd>>,
+    /// SBP codes that may be watched at once.
+    pub sbp_open_max: usize,
 }
 
 /// The PinPad as we see it now.
@@ -186,6 +196,7 @@ impl Terminal {
             scanner_present: false,
             scan_deadline_monotonic_ms: None,
             last_sale_ended_monotonic_ms: None,
+            stale_codes: BTreeSet::new(),
             notice: None,
         }
     }

@@ -115,6 +115,9 @@ enum RequestError {
     /// A receipt whose payment has no id at the provider.
     #[error("the provider gave no payment_id for this payment; its receipt cannot be sent")]
     NoPaymentId,
+    /// A receipt of another kind than this provider takes.
+    #[error("the receipt has no link that could be sent")]
+    NoReceiptLink,
 }
 
 impl Gateway {
@@ -141,7 +144,7 @@ impl Gateway {
         use ConfirmDialect as D;
         use GatewayKind as K;
         let id = payment.approval.as_ref().and_then(|a| a.payment_id.as_deref()).ok_or(RequestError::NoPaymentId)?;
-        let receipt = &confirmation.receipt;
+        let receipt = confirmation.receipt.link().ok_or(RequestError::NoReceiptLink)?;
         let (link, number, sign) = (receipt.link.as_str(), receipt.receipt_id.as_str(), receipt.fiscal_sign.as_str());
         let fields = match (self.kind, self.settings.confirm_dialect) {
             (K::Click, D::Y2023M01) => vec![("payment_id", id), ("qrcode", link)],

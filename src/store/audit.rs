@@ -211,7 +211,8 @@ impl Auditor<'_> {
     fn name_runs(&mut self, number: i64, fact: &Fact) {
         let run = match fact {
             Fact::Opened { run, .. } => run.as_ref().map(|(id, _)| *id),
-            Fact::RefundOpened { run, .. } | Fact::SettlementOpened { run, .. } => Some(run.0),
+            Fact::RefundOpened { run, .. } => run.as_ref().map(|(id, _)| *id),
+            Fact::SettlementOpened { run, .. } => Some(run.0),
             _ => None,
         };
         if let Some(run) = run

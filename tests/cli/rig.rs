@@ -138,6 +138,8 @@ impl Rig {
             code,
             token: None,
             order_id: Some(format!("A-{number}")),
+            sbp: None,
+            display: true,
         })
     }
 
@@ -234,6 +236,7 @@ fn policy() -> Policy {
         ask_every_ms: 15_000,
         backoff_min_ms: 1_000,
         backoff_max_ms: 900_000,
+        ..Policy::default()
     }
 }
 

@@ -29,6 +29,10 @@ impl World {
                     self.soon(Act::Charge(payment), 50);
                     None
                 }
+                Effect::Sbp(order) => {
+                    self.broken = Some(format!("nobody here sells by SBP, and QRManager is asked: {order:?}"));
+                    None
+                }
                 Effect::PinpadRun { run, order } => self.pad.start(run, &order, &mut self.dice, self.faults),
                 Effect::PinpadAsk { run, question } => self.pad.ask(run, question, &mut self.dice, self.faults),
                 Effect::PinpadRecover { run, card_presented } => self.pad.recover(run, card_presented),
@@ -152,6 +156,7 @@ impl World {
             }
             Method::Click => self.click.charged.get(&p.id).map(|(_, id)| id.clone()),
             Method::Payme => self.payme.charged.get(&p.id).map(|(_, id)| id.clone()),
+            Method::Sbp => None,
         }
     }
 

@@ -165,6 +165,8 @@ impl World {
             code: intent.code.clone(),
             token: intent.token.clone(),
             order_id: None,
+            sbp: None,
+            display: true,
         }))
     }
 

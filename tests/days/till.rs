@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tolov::driver::Ticket;
-use tolov::payment::fiscal::Receipt;
+use tolov::payment::fiscal::{LinkReceipt, Receipt};
 use tolov::payment::sale::{Method, Payment, PaymentId, Token};
 
 /// One sale that a cashier wants, through all its requests.
@@ -37,5 +37,5 @@ impl Intent {
 pub(crate) fn receipt(number: usize) -> Receipt {
     let (receipt_id, fiscal_sign) = (format!("{}", 100 + number), "123456789012".to_owned());
     let link = format!("https://ofd.soliq.uz/check?t=UZ170703100597&r={receipt_id}&c=20260301120000&s={fiscal_sign}");
-    Receipt { link: link.try_into().unwrap(), receipt_id, fiscal_sign }
+    Receipt::Link(LinkReceipt { link: link.try_into().unwrap(), receipt_id, fiscal_sign })
 }

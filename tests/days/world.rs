@@ -135,6 +135,7 @@ pub(crate) fn policy() -> Policy {
         ask_every_ms: 15_000,
         backoff_min_ms: 1_000,
         backoff_max_ms: 60_000,
+        ..Policy::default()
     }
 }
 

@@ -10,7 +10,7 @@ use tolov::payment::event::{
     Confirm, Delivery, Event, GiveBack, Outcome, PinpadOrder, RunEnd, Said, SaleRef, Sell, Verdict,
 };
 use tolov::payment::fact::Fact;
-use tolov::payment::fiscal::Receipt;
+use tolov::payment::fiscal::{LinkReceipt, Receipt};
 use tolov::payment::machine::{self, Now, Rejection};
 use tolov::payment::sale::{
     Approval, Decline, DeclineKind, Merchant, Method, Payment, PaymentId, Private, RefundId, State, Token,
@@ -52,6 +52,7 @@ fn policy() -> Policy {
         ask_every_ms: 15_000,
         backoff_min_ms: 1_000,
         backoff_max_ms: 900_000,
+        ..Policy::default()
     }
 }
 
@@ -62,7 +63,7 @@ fn sums(minor: i64) -> Money {
 fn receipt(which: u16) -> Receipt {
     let (receipt_id, fiscal_sign) = (format!("{}", 100 + which % 2), "123456789012".to_owned());
     let link = format!("https://ofd.soliq.uz/check?t=UZ170703100597&r={receipt_id}&c=20260301120000&s={fiscal_sign}");
-    Receipt { link: link.try_into().unwrap(), receipt_id, fiscal_sign }
+    Receipt::Link(LinkReceipt { link: link.try_into().unwrap(), receipt_id, fiscal_sign })
 }
 
 fn slip(amount: i64, rrn: u16, detail: u16) -> Slip {
@@ -190,6 +191,8 @@ impl World {
             code,
             token,
             order_id: None,
+            sbp: None,
+            display: true,
         })
     }
 

@@ -51,6 +51,7 @@ fn payment(method: Method, sum: i64, state: State) -> Payment {
         fiscal: Fiscal::None,
         confirmations: Vec::new(),
         run: None,
+        sbp: None,
         refunds: Vec::new(),
         resolution: None,
         answered: false,
@@ -92,6 +93,7 @@ fn refunding(state: RefundState) -> Snapshot {
         created_ms: NOW_MS - 2_000,
         state,
         run: None,
+        upstream_id: None,
     });
     last(sale)
 }

@@ -124,6 +124,7 @@ impl Desk {
                 Method::Humo => ("--rrn RRN", "on the PinPad's slip or report"),
                 Method::Click => ("--payment-id ID", "in the CLICK merchant cabinet"),
                 Method::Payme => ("--payment-id ID", "in the PAYME merchant cabinet"),
+                Method::Sbp => ("--payment-id OPERATION_ID", "in QRManager"),
             };
             return Err(refused(format!(
                 "a payment becomes paid by evidence: add {found}, as it stands {place}; if there is none to be had, add \
@@ -267,7 +268,7 @@ fn told(answer: &impl Serialize) -> Result<Value, Trouble> {
 
 fn method(name: &str) -> Result<Method, Trouble> {
     let found = Method::ALL.into_iter().find(|method| method.name() == name);
-    found.ok_or_else(|| invalid(format!("{name:.40} is no method: write humo, click or payme")))
+    found.ok_or_else(|| invalid(format!("{name:.40} is no method: write humo, click, payme or sbp")))
 }
 
 fn state(name: &str) -> Result<String, Trouble> {
@@ -307,7 +308,7 @@ fn evidence(payment: &Payment, payment_id: Option<String>, rrn: Option<String>) 
     match (payment.method, payment_id, rrn) {
         (_, None, None) => Ok(None),
         (Method::Humo, None, Some(rrn)) => found_id(&rrn, "--rrn").map(Some),
-        (Method::Click | Method::Payme, Some(id), None) => found_id(&id, "--payment-id").map(Some),
+        (Method::Click | Method::Payme | Method::Sbp, Some(id), None) => found_id(&id, "--payment-id").map(Some),
         (Method::Humo, Some(_), _) => {
             Err(invalid("the payment was made by card: its evidence is --rrn, as the slip shows it".to_owned()))
         }

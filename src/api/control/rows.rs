@@ -124,7 +124,7 @@ fn receipt(c: &Confirmation) -> ReceiptRow {
     ReceiptRow {
         number: c.number,
         state: c.state.name().to_owned(),
-        link: c.receipt.link.as_str().to_owned(),
+        link: c.receipt.link().map(|receipt| receipt.link.as_str().to_owned()),
         asked_ms: c.asked_ms,
         attempts: c.attempts,
         next_ms: c.next_ms,
@@ -142,6 +142,7 @@ fn why(state: &State) -> Option<String> {
                 CancelledBy::TillGone => "the till hung up before anything was sent",
                 CancelledBy::Restart => "the terminal was restarted before anything was sent",
                 CancelledBy::Operator => "a technician called it off",
+                CancelledBy::Provider => "the provider called it off",
             }
             .to_owned(),
         ),
@@ -197,6 +198,7 @@ fn advice(p: &Payment) -> Option<String> {
         Method::Humo => ("on the PinPad's slip or in its report of the shift", "--rrn RRN"),
         Method::Click => ("in the CLICK merchant cabinet", "--payment-id ID"),
         Method::Payme => ("in the PAYME merchant cabinet", "--payment-id ID"),
+        Method::Sbp => ("in QRManager", "--payment-id OPERATION_ID"),
     };
     let (amount, signed) = (p.amount, "--name NAME --reason WHY");
     let id: String = p.id.to_string().chars().take(SHORT_DIGITS).collect();

@@ -352,7 +352,7 @@ pub struct ReceiptRow {
     /// `held`, `queued`, `confirmed`, `parked` or `withdrawn`.
     pub state: String,
     /// The link, as the till sent it.
-    pub link: String,
+    pub link: Option<String>,
     /// When the till brought it.
     pub asked_ms: UnixMs,
     /// Deliveries tried.

@@ -115,6 +115,7 @@ fn cancelled(by: CancelledBy) -> &'static str {
         CancelledBy::TillGone => "the till hung up before anything was sent",
         CancelledBy::Restart => "the terminal was restarted before anything was sent",
         CancelledBy::Operator => "an operator called it off",
+        CancelledBy::Provider => "the provider called it off",
     }
 }
 
@@ -311,7 +312,7 @@ pub(super) fn confirm(payment: &Payment, number: u32) -> Written {
     Written::success(ClickConfirmData {
         inn: &payment.merchant.inn,
         payment_id,
-        qr_code: confirmation.receipt.link.as_str(),
+        qr_code: confirmation.receipt.link().map_or("", |receipt| receipt.link.as_str()),
         status,
         error: None,
         transaction_id: payment.id,

@@ -54,7 +54,7 @@ pub(super) fn sale(body: &[u8], method: Method, unit: Unit, asker: &Asker) -> Re
     let token = asker.token(&words);
     let id = PaymentId(Uuid::new_v4());
     let run = RunId(Uuid::new_v4());
-    Ok((id, Event::Sell(Sell { id, run, method, amount, code, token, order_id })))
+    Ok((id, Event::Sell(Sell { id, run, method, amount, code, token, order_id, sbp: None, display: true })))
 }
 
 /// `POST /payment/xumo`: `{amount, order_id?}` sells, `{amount, is_return: true, request_id}` gives back.
@@ -184,7 +184,7 @@ mod tests {
             format!(r#"{{"payment_id":"2354512461","qr_code":"{LINK}"}}"#),
         ] {
             let told = confirmed(&body, Method::Click).unwrap();
-            assert_eq!((told.of, told.receipt.receipt_id.as_str()), (click.clone(), "2421"), "{body}");
+            assert_eq!((told.of, told.receipt.link().unwrap().receipt_id.as_str()), (click.clone(), "2421"), "{body}");
         }
         let payme = SaleRef::Upstream(Method::Payme, "63b5282a6f47f572807fd53e".to_owned());
         for body in [
@@ -197,7 +197,11 @@ mod tests {
             format!(r#"{{"payment_id":"63b5282a6f47f572807fd53e","qr_code":"{LINK}"}}"#),
         ] {
             let told = confirmed(&body, Method::Payme).unwrap();
-            assert_eq!((told.of, told.receipt.fiscal_sign.as_str()), (payme.clone(), "514343190161"), "{body}");
+            assert_eq!(
+                (told.of, told.receipt.link().unwrap().fiscal_sign.as_str()),
+                (payme.clone(), "514343190161"),
+                "{body}"
+            );
         }
         let id = Uuid::from_u128(9);
         for body in [

@@ -3,6 +3,7 @@
 use crate::payment::card::{Job, Question, RunId, SettlementId};
 use crate::payment::money::Money;
 use crate::payment::sale::{Payment, PaymentId, RefundId};
+use crate::payment::sbp::SbpOrder;
 use std::sync::Arc;
 
 /// Work for the world outside, released after the commit.
@@ -46,6 +47,8 @@ pub enum Effect {
         /// Which run.
         run: RunId,
     },
+    /// Ask something of QRManager.
+    Sbp(SbpOrder),
     /// Whoever waits for this may have it now.
     Settled(Subject),
     /// The queue has something to deliver.
@@ -84,6 +87,8 @@ pub enum PinpadOrder {
 pub enum Subject {
     /// A payment: final or in doubt.
     Payment(PaymentId),
+    /// The code of an SBP sale: made, or never to be.
+    Code(PaymentId),
     /// A void or refund: final or in doubt.
     Refund(PaymentId, RefundId),
     /// A settlement: final or in doubt.

@@ -26,11 +26,18 @@ impl Reply {
     pub fn awaited(&self) -> Option<Subject> {
         use crate::payment::fiscal::ConfirmationState as C;
         match self {
+            // The till gets the code to show; that it was paid is told by events and by asking.
+            Self::Payment(p) if p.method == Method::Sbp => {
+                let waits = p.state.is_in_progress() && p.sbp.as_ref().is_none_or(|sbp| sbp.code.is_none());
+                waits.then_some(Subject::Code(p.id))
+            }
             Self::Payment(p) if p.state.is_in_progress() => Some(Subject::Payment(p.id)),
             Self::Refund(p, id) => {
                 let waits = p.refund(*id).is_some_and(|r| {
                     use crate::payment::sale::RefundState as R;
-                    matches!(r.state, R::Requested | R::Processing)
+                    // QRManager has taken it: how it ends is asked for later.
+                    let taken = r.upstream_id.is_some();
+                    r.state == R::Requested || r.state == R::Processing && !taken
                 });
                 waits.then_some(Subject::Refund(p.id, *id))
             }
@@ -76,6 +83,24 @@ pub enum Denial {
     NotConfigured {
         /// Which.
         method: Method,
+    },
+    /// The QR terminal that the till names is not configured.
+    #[error(
+        "there is no QR terminal \"{profile}\" here; add [qrm.{profile}] to tolov.toml and its key to the credentials"
+    )]
+    NoProfile {
+        /// Which.
+        profile: String,
+    },
+    /// The cash link cannot be used.
+    #[error("the cash link of {profile} cannot be used: {why}")]
+    CashLink {
+        /// Whose.
+        profile: String,
+        /// Its state's name, or `none`.
+        state: &'static str,
+        /// What to do.
+        why: String,
     },
     /// Sales are closed.
     #[error("sales are closed: {why}")]
@@ -126,6 +151,12 @@ pub enum Denial {
         payment: PaymentId,
         /// The state of the receipt it has.
         state: &'static str,
+    },
+    /// The receipt does not fit its sale.
+    #[error("{why}")]
+    ReceiptRefused {
+        /// What does not fit, in words.
+        why: String,
     },
     /// The refund does not fit.
     #[error("{why}")]

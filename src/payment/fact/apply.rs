@@ -3,7 +3,8 @@
 use super::{ApplyError, Fact};
 use crate::payment::card::{Job, Run, Settlement, SettlementId, SettlementState};
 use crate::payment::fiscal::{Confirmation, ConfirmationState, Fiscal};
-use crate::payment::sale::{Answer, Method, Payment, PaymentId, Refund, RefundState, State, UnixMs};
+use crate::payment::sale::{Answer, Method, Payment, PaymentId, Refund, RefundId, RefundState, State, UnixMs};
+use crate::payment::sbp::Sbp;
 use crate::payment::terminal::Terminal;
 use std::sync::Arc;
 
@@ -44,6 +45,10 @@ impl Terminal {
                 self.register.last_card = Some(mark.clone());
                 Ok(())
             }
+            Fact::CashLinkBecame { profile, link } => {
+                self.register.cash_links.insert(profile.clone(), link.clone());
+                Ok(())
+            }
             Fact::SalesClosed { why } => {
                 self.register.closed = Some(why.clone());
                 Ok(())
@@ -82,6 +87,7 @@ impl Terminal {
             state,
             run,
             warned_of,
+            sbp,
         } = fact
         else {
             return Ok(());
@@ -112,6 +118,7 @@ impl Terminal {
                 fiscal: Fiscal::None,
                 confirmations: Vec::new(),
                 run: run.as_ref().map(|(run, before)| Run::new(*run, before.clone())),
+                sbp: sbp.clone(),
                 refunds: Vec::new(),
                 resolution: None,
                 answered: false,
@@ -239,17 +246,43 @@ impl Payment {
                     token: token.clone(),
                     created_ms: at_ms,
                     state: RefundState::Requested,
-                    run: Some(Run::new(run.0, run.1.clone())),
+                    run: run.as_ref().map(|(run, before)| Run::new(*run, before.clone())),
+                    upstream_id: None,
                 });
                 Ok(())
             }
             Fact::RefundBecame { refund, state, .. } => {
-                let found = self.refunds.iter_mut().find(|r| r.id == *refund);
-                found.ok_or_else(|| ApplyError::Unknown { what: format!("refund {refund}") })?.state = state.clone();
+                self.refund_mut(*refund)?.state = state.clone();
+                Ok(())
+            }
+            Fact::RefundNamed { refund, upstream_id, .. } => {
+                self.refund_mut(*refund)?.upstream_id = Some(upstream_id.clone());
+                Ok(())
+            }
+            Fact::CodeMade { code, .. } => {
+                self.sbp_mut()?.code = Some(code.clone());
+                Ok(())
+            }
+            Fact::StatusTold { status, .. } => {
+                self.sbp_mut()?.told = Some(*status);
+                Ok(())
+            }
+            Fact::WatchOver { .. } => {
+                self.sbp_mut()?.watch_over = true;
                 Ok(())
             }
             _ => self.take_receipt(at_ms, fact),
         }
+    }
+
+    fn refund_mut(&mut self, id: RefundId) -> Result<&mut Refund, ApplyError> {
+        let found = self.refunds.iter_mut().find(|r| r.id == id);
+        found.ok_or_else(|| ApplyError::Unknown { what: format!("refund {id}") })
+    }
+
+    fn sbp_mut(&mut self) -> Result<&mut Sbp, ApplyError> {
+        let id = self.id;
+        self.sbp.as_deref_mut().ok_or_else(|| ApplyError::Unknown { what: format!("the SBP code of payment {id}") })
     }
 
     /// Take one fact about this payment's fiscal receipt.
@@ -266,6 +299,7 @@ impl Payment {
                 attempts: 0,
                 next_ms: at_ms,
                 last_error: why.clone(),
+                registered_ms: None,
                 answer: None,
             });
         } else {
@@ -282,10 +316,14 @@ impl Payment {
                 Fact::ReceiptReleased { state, why, .. } => {
                     c.state = *state;
                     c.attempts = 0;
+                    c.registered_ms = None;
                     c.next_ms = at_ms;
                     c.last_error.clone_from(why);
                 }
-                Fact::ReceiptDelayed { next_ms, error, .. } => {
+                Fact::ReceiptDelayed { next_ms, error, registered, .. } => {
+                    if *registered {
+                        c.registered_ms.get_or_insert(at_ms);
+                    }
                     c.attempts = c.attempts.saturating_add(1);
                     c.next_ms = *next_ms;
                     c.last_error = Some(error.clone());

@@ -9,7 +9,7 @@ use crate::payment::sale::{Approval, Decline, DeclineKind, Doubt, Method, Paymen
 impl Step {
     pub(super) fn provider_answered(&mut self, payment: PaymentId, outcome: &Outcome) -> Result<(), Rejection> {
         let known = self.known(payment)?;
-        if known.method == Method::Humo {
+        if matches!(known.method, Method::Humo | Method::Sbp) {
             return Err(Denial::WrongMethod { payment, method: known.method }.into());
         }
         if matches!(known.state, State::Created | State::AwaitingPayer) {
@@ -44,6 +44,10 @@ impl Step {
         let fiscal = match payment.method {
             Method::Humo => Fiscal::NotRequired,
             Method::Click | Method::Payme => Fiscal::Owed,
+            Method::Sbp => match payment.sbp.as_ref().and_then(|sbp| sbp.receipts) {
+                Some(_) => Fiscal::Owed,
+                None => Fiscal::NotRequired,
+            },
         };
         let upstream_known = approval.payment_id.is_some();
         self.record(Fact::Approved { payment: id, approval, late, fiscal })?;

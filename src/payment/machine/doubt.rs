@@ -24,6 +24,10 @@ impl Step {
         self.t.last_sale_ended_monotonic_ms = Some(self.now.monotonic_ms);
         let open: Vec<_> = self.t.payments.values().cloned().collect();
         for payment in open {
+            if let Some(sbp) = &payment.sbp {
+                self.sbp_started(&payment, sbp)?;
+                continue;
+            }
             match payment.state {
                 State::BankProcessing => self.doubt(payment.id, Doubt::Restart)?,
                 // The PinPad has the request and may have gone on alone.
@@ -42,6 +46,7 @@ impl Step {
         if let Some(s) = self.t.settlement.clone().filter(|s| s.state == SettlementState::Processing) {
             self.settlement_became(s.id, SettlementState::InDoubt { why: Doubt::Restart })?;
         }
+        self.links_started()?;
         self.effect(Effect::Deliver);
         Ok(())
     }
@@ -250,6 +255,9 @@ impl Step {
             if payment.run.is_some() {
                 self.forget_mark()?;
             }
+            if payment.sbp.is_some() {
+                self.code_given_up(&payment, verdict == Verdict::Paid)?;
+            }
         } else {
             let doubted = |r: &&Refund| matches!(r.state, RefundState::InDoubt { .. });
             let Some(r) = payment.refunds.iter().find(doubted) else {
@@ -257,8 +265,10 @@ impl Step {
                 return Err(Denial::WrongState { payment: id, state: payment.state.name(), hint }.into());
             };
             self.record(Fact::Resolved { payment: id, resolution })?;
-            self.record(Fact::RunOver { job: refund(id, r.id), over: RunOver::Operator })?;
-            self.forget_mark()?;
+            if r.run.is_some() {
+                self.record(Fact::RunOver { job: refund(id, r.id), over: RunOver::Operator })?;
+                self.forget_mark()?;
+            }
             match verdict {
                 Verdict::Paid => self.refund_done(&payment, r)?,
                 Verdict::Absent => self.refund_became(id, r.id, RefundState::Refused(signed(name, reason)))?,
@@ -279,8 +289,9 @@ impl Step {
     ) -> Result<(), Rejection> {
         match verdict {
             Verdict::Paid => {
+                let code = self.known(id)?.sbp.as_ref().and_then(|sbp| sbp.code.clone());
                 let approval = Approval {
-                    payment_id: evidence.map(str::to_owned),
+                    payment_id: evidence.map(str::to_owned).or_else(|| code.map(|code| code.operation_id)),
                     evidence: Some(format!("resolved by {name}: {reason}")),
                     ..Approval::default()
                 };

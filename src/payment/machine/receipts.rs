@@ -4,7 +4,7 @@ use super::{Rejection, Step};
 use crate::payment::event::{Confirm, Delivery, Denial, Effect, Subject};
 use crate::payment::fact::Fact;
 use crate::payment::fiscal::{ConfirmationState, Receipt, backoff_ms};
-use crate::payment::sale::{Payment, PaymentId, State};
+use crate::payment::sale::{Method, Payment, PaymentId, State};
 
 /// Where a receipt begins once its sale is paid: without the provider's own id nothing can be sent, and a person has to look.
 pub(super) fn first_state(upstream_known: bool) -> (ConfirmationState, Option<String>) {
@@ -17,12 +17,39 @@ pub(super) fn first_state(upstream_known: bool) -> (ConfirmationState, Option<St
     }
 }
 
+/// The receipt is of the kind that the sale's provider takes, and about its money.
+fn fits(payment: &Payment, receipt: &Receipt) -> Result<(), Denial> {
+    let refuse = |why: String| Err(Denial::ReceiptRefused { why });
+    match (payment.method, receipt) {
+        (Method::Click | Method::Payme, Receipt::Link(_)) => Ok(()),
+        (Method::Sbp, Receipt::Electronic(receipt)) => {
+            let sbp = payment.sbp.as_deref();
+            match sbp.and_then(|sbp| sbp.receipts) {
+                None => {
+                    refuse("the sale's QR terminal registers no receipts: add receipts to its [qrm.NAME]".to_owned())
+                }
+                Some(ofd) if ofd != receipt.ofd => refuse(format!(
+                    "the sale's QR terminal takes receipts of {}, not of {}",
+                    ofd.name(),
+                    receipt.ofd.name()
+                )),
+                Some(_) if receipt.total != payment.amount => {
+                    refuse(format!("its total is {}, and {} was paid", receipt.total, payment.amount))
+                }
+                Some(_) => Ok(()),
+            }
+        }
+        (method, _) => refuse(format!("a {method} payment takes no receipt of this kind")),
+    }
+}
+
 impl Step {
     pub(super) fn confirm(&mut self, confirm: &Confirm) -> Result<(), Rejection> {
         let payment = self.named(&confirm.of)?;
         if payment.method != confirm.method {
             return Err(Denial::WrongMethod { payment: payment.id, method: payment.method }.into());
         }
+        fits(&payment, &confirm.receipt)?;
         let (state, why) = match payment.state {
             State::Paid | State::Refunded => {
                 first_state(payment.approval.as_ref().is_some_and(|a| a.payment_id.is_some()))
@@ -88,11 +115,12 @@ impl Step {
                 self.record(Fact::ReceiptParked { payment: id, number, error: text.clone() })?;
                 self.effect(Effect::Settled(Subject::Confirmation(id, number)));
             }
-            Delivery::Retry { text } => {
+            Delivery::Pending { text } | Delivery::Retry { text } => {
+                let registered = matches!(outcome, Delivery::Pending { .. });
                 let policy = &self.t.policy;
                 let pause = backoff_ms(c.attempts, jitter_permille, policy.backoff_min_ms, policy.backoff_max_ms);
                 let next_ms = self.now.wall_ms.saturating_add(pause);
-                self.record(Fact::ReceiptDelayed { payment: id, number, next_ms, error: text.clone() })?;
+                self.record(Fact::ReceiptDelayed { payment: id, number, next_ms, error: text.clone(), registered })?;
             }
         }
         Ok(())
@@ -112,6 +140,9 @@ impl Step {
         };
         if !matches!(last.state, ConfirmationState::Parked | ConfirmationState::Queued) {
             return Err(refuse("only a queued or parked receipt can be sent again").into());
+        }
+        if let Some(receipt) = receipt {
+            fits(&payment, receipt)?;
         }
         let known = payment.approval.as_ref().and_then(|a| a.payment_id.as_deref());
         if let Some(found) = upstream_id.filter(|found| Some(*found) != known) {
@@ -167,6 +198,7 @@ mod tests {
             ask_every_ms: 1,
             backoff_min_ms: 1,
             backoff_max_ms: 1,
+            ..Policy::default()
         });
         for (number, payment_id) in [(1, None), (2, Some("77".to_owned()))] {
             let opened = Fact::Opened {
@@ -181,6 +213,7 @@ mod tests {
                 state: State::BankProcessing,
                 run: None,
                 warned_of: None,
+                sbp: None,
             };
             let approval = Approval { payment_id, ..Approval::default() };
             let approved = Fact::Approved { payment: id(number), approval, late: false, fiscal: Fiscal::Owed };

@@ -41,7 +41,17 @@ fn sums(minor: i64) -> Money {
 fn sell(number: u128, method: Method, minor: i64, code: Option<&str>) -> Sell {
     let run = RunId(Uuid::from_u128(1_000 + number));
     let code = code.map(str::to_owned);
-    Sell { id: id(number), run, method, amount: sums(minor), code, token: None, order_id: None }
+    Sell {
+        id: id(number),
+        run,
+        method,
+        amount: sums(minor),
+        code,
+        token: None,
+        order_id: None,
+        sbp: None,
+        display: true,
+    }
 }
 
 fn receipt(number: u32) -> Receipt {
@@ -71,6 +81,7 @@ impl Desk {
             ask_every_ms: 15_000,
             backoff_min_ms: 1_000,
             backoff_max_ms: 60_000,
+            ..Policy::default()
         });
         let mut desk = Self { t, at_ms: 0, last: Decision::default(), run: None };
         desk.does(Event::PinpadUp);

@@ -19,15 +19,23 @@ impl Step {
         if let Some(why) = &self.t.register.closed {
             return Err(Denial::SalesClosed { why: why.clone() }.into());
         }
-        let merchant = self.t.policy.merchant.clone();
-        let merchant = merchant
-            .filter(|_| self.t.policy.methods.contains(&sell.method))
-            .ok_or(Denial::NotConfigured { method: sell.method })?;
+        let not_set_up = Denial::NotConfigured { method: sell.method };
+        if !self.t.policy.methods.contains(&sell.method) {
+            return Err(not_set_up.into());
+        }
         let card = sell.method == Method::Humo;
-        let attended = card || sell.code.is_none();
+        let attended = match sell.method {
+            Method::Humo => true,
+            Method::Click | Method::Payme => sell.code.is_none(),
+            Method::Sbp => sell.display,
+        };
         if let Some(open) = self.t.counter().filter(|_| attended) {
             return Err(Denial::Busy { with: open.id }.into());
         }
+        if sell.method == Method::Sbp {
+            return self.sell_by_shown_code(sell);
+        }
+        let merchant = self.t.policy.merchant.clone().ok_or(not_set_up)?;
         if card {
             self.t.pinpad_free()?;
         }
@@ -45,6 +53,7 @@ impl Step {
             state,
             run: card.then(|| (sell.run, self.t.register.last_card.clone())),
             warned_of: self.t.payments.values().find(doubted).map(|p| p.id),
+            sbp: None,
         })?;
         if card {
             self.t.last_sale_ended_monotonic_ms = None;
@@ -172,6 +181,10 @@ impl Step {
             self.effect(Effect::PinpadCancel { run: run.id });
         }
         self.settled(payment.id);
+        if payment.sbp.is_some() {
+            self.effect(Effect::Settled(Subject::Code(payment.id)));
+            self.code_given_up(payment, false)?;
+        }
         Ok(())
     }
 
@@ -199,6 +212,10 @@ impl Step {
             self.done.about = Some(Subject::Refund(payment.id, first.id));
             return Ok(());
         }
+        if payment.method == Method::Sbp {
+            self.may_give_back(&payment, back)?;
+            return self.give_back_by_request(&payment, back);
+        }
         let order = self.give_back_order(&payment, back)?;
         let kind = match order {
             PinpadOrder::Void { .. } => RefundKind::Void,
@@ -214,10 +231,25 @@ impl Step {
             kind,
             amount: back.amount,
             token: back.token.clone(),
-            run: (back.run, self.t.register.last_card.clone()),
+            run: Some((back.run, self.t.register.last_card.clone())),
         })?;
         self.start_run(back.run, super::pinpad::refund(payment.id, back.id), order);
         self.done.about = Some(Subject::Refund(payment.id, back.id));
+        Ok(())
+    }
+
+    /// The sale is paid, and so much of it is not given back yet.
+    fn may_give_back(&self, payment: &Payment, back: &GiveBack) -> Result<(), Denial> {
+        if payment.state != State::Paid {
+            return Err(wrong_state(payment, "only a paid sale can be given back"));
+        }
+        let left = payment.amount.minor().saturating_sub(payment.refunded_minor());
+        if back.amount.currency() != payment.amount.currency() || back.amount.minor() > left || back.amount.minor() <= 0
+        {
+            let (paid, unit) = (payment.amount.minor(), payment.amount.currency().minor_name());
+            let why = format!("{paid} was paid, {left} {unit} of it can still be given back");
+            return Err(Denial::RefundRefused { why });
+        }
         Ok(())
     }
 
@@ -227,18 +259,10 @@ impl Step {
         if payment.method != Method::Humo {
             return refuse(format!("{} payments cannot be given back from here", payment.method));
         }
-        if payment.state != State::Paid {
-            let hint = "only a paid sale can be given back";
-            return Err(wrong_state(payment, hint));
-        }
+        self.may_give_back(payment, back)?;
         let Some(rrn) = payment.approval.as_ref().and_then(|a| a.payment_id.clone()) else {
             return refuse("the sale's slip has no RRN; give the money back at the PinPad itself".to_owned());
         };
-        let left = payment.amount.minor().saturating_sub(payment.refunded_minor());
-        if back.amount.currency() != payment.amount.currency() || back.amount.minor() > left || back.amount.minor() <= 0
-        {
-            return refuse(format!("{} was paid, {left} tiyin of it can still be given back", payment.amount.minor()));
-        }
         if payment.created_ms < self.t.register.shift_began_ms {
             return Ok(PinpadOrder::Refund { amount: back.amount, rrn });
         }

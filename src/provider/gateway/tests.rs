@@ -29,12 +29,13 @@ pub(crate) fn paid_sale(method: Method) -> (Payment, Confirmation) {
         ask_every_ms: 0,
         backoff_min_ms: 0,
         backoff_max_ms: 0,
+        ..Policy::default()
     };
     let mut terminal = Terminal::new(policy);
     let payment = PaymentId(uuid::Uuid::new_v4());
     let (code, id) = match method {
         Method::Payme => ("50501010793410803298", "63b5282a6f47f572807fd53e"),
-        Method::Click | Method::Humo => ("880101698207133392", "2354512461"),
+        Method::Click | Method::Humo | Method::Sbp => ("880101698207133392", "2354512461"),
     };
     let receipt = Receipt::from_link(ReceiptLink::parse(LINK).unwrap(), None, None).unwrap();
     let lines = [
@@ -50,6 +51,7 @@ pub(crate) fn paid_sale(method: Method) -> (Payment, Confirmation) {
             state: State::BankProcessing,
             run: None,
             warned_of: None,
+            sbp: None,
         },
         Fact::Approved {
             payment,

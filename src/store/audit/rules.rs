@@ -13,18 +13,24 @@ pub(super) fn charges(fact: &Fact) -> u32 {
     match fact {
         Fact::Opened { method: Method::Humo, run, .. } => u32::from(run.is_some()),
         Fact::Opened { code, .. } => u32::from(code.is_some()),
-        Fact::CodeBound { .. } => 1,
+        Fact::CodeBound { .. } | Fact::CodeMade { .. } => 1,
         _ => 0,
     }
 }
 
-/// An approval brings its debt in the same line: none for a card, one for everybody else.
+/// Whether a paid sale owes its provider a receipt.
+fn owes(payment: &Payment) -> bool {
+    match payment.method {
+        Method::Humo => false,
+        Method::Click | Method::Payme => true,
+        Method::Sbp => payment.sbp.as_ref().is_some_and(|sbp| sbp.receipts.is_some()),
+    }
+}
+
+/// An approval brings its debt in the same line, where its method has one.
 pub(super) fn debt_is_born(number: i64, fact: &Fact, payment: Option<&Arc<Payment>>, report: &mut AuditReport) {
     let (Fact::Approved { fiscal, .. }, Some(payment)) = (fact, payment) else { return };
-    let right = match payment.method {
-        Method::Humo => *fiscal == Fiscal::NotRequired,
-        Method::Click | Method::Payme => *fiscal == Fiscal::Owed,
-    };
+    let right = if owes(payment) { *fiscal == Fiscal::Owed } else { *fiscal == Fiscal::NotRequired };
     if !right {
         let text = format!("line {number} approves with the fiscal debt {}", fiscal.name());
         report.differ("debt", Some(payment.id), text);
@@ -44,10 +50,10 @@ fn debts(payment: &Payment, report: &mut AuditReport) {
         let text = format!("it is {}, {} an approval", payment.state.name(), if moved { "without" } else { "with" });
         report.differ("debt", id, text);
     }
-    let right = match (moved, payment.method) {
+    let right = match (moved, owes(payment)) {
         (false, _) => payment.fiscal == Fiscal::None,
-        (true, Method::Humo) => payment.fiscal == Fiscal::NotRequired,
-        (true, Method::Click | Method::Payme) => {
+        (true, false) => payment.fiscal == Fiscal::NotRequired,
+        (true, true) => {
             matches!(payment.fiscal, Fiscal::Owed | Fiscal::Queued | Fiscal::Confirmed | Fiscal::Parked)
         }
     };

@@ -16,7 +16,7 @@ use super::{Store, StoreOptions, Synchronous};
 use crate::driver::ledger::{Entry, Ledger as _};
 use crate::payment::card::{Job, ResultClass, RunId, RunOver, RunResult};
 use crate::payment::fact::Fact;
-use crate::payment::fiscal::{ConfirmationState, Fiscal, Receipt};
+use crate::payment::fiscal::{ConfirmationState, Fiscal, LinkReceipt, Receipt};
 use crate::payment::receipt::ReceiptLink;
 use crate::payment::sale::{
     Approval, Decline, DeclineKind, Doubt, Merchant, Method, Payment, PaymentId, RefundId, RefundKind, State, Token,
@@ -131,6 +131,7 @@ fn opened(number: u128, method: Method, code: Option<&str>) -> Fact {
         state: if code.is_some() { State::BankProcessing } else { State::AwaitingPayer },
         run: (method == Method::Humo).then(|| (run_id(number), None)),
         warned_of: None,
+        sbp: None,
     }
 }
 
@@ -158,17 +159,17 @@ fn refund_opened(number: u128, refund: u128) -> Vec<Fact> {
         kind: RefundKind::Void,
         amount: sums(15_000),
         token: Some(Token { key: format!("till/refund-{refund}"), digest: "digest".into() }),
-        run: (run_id(refund << 16), None),
+        run: Some((run_id(refund << 16), None)),
     }]
 }
 
 fn receipt() -> Receipt {
     let link = "https://ofd.soliq.uz/check?t=UZ170703100189&r=1&c=20201012120000&s=123456789012";
-    Receipt {
+    Receipt::Link(LinkReceipt {
         link: ReceiptLink::try_from(link.to_owned()).expect("a link"),
         receipt_id: "1".into(),
         fiscal_sign: "123456789012".into(),
-    }
+    })
 }
 
 fn brought(number: u128) -> Fact {

@@ -186,7 +186,7 @@ fn the_queue_lists_what_is_due_and_what_waits() {
     }
     let now = scribe.at_ms;
     let error = "503".to_owned();
-    let later = Fact::ReceiptDelayed { payment: id(1), number: 1, next_ms: now + 60_000, error };
+    let later = Fact::ReceiptDelayed { payment: id(1), number: 1, next_ms: now + 60_000, error, registered: false };
     scribe.write(&mut store, vec![later]);
     let error = "code 7".to_owned();
     scribe.write(&mut store, vec![Fact::ReceiptParked { payment: id(3), number: 1, error }]);
@@ -241,7 +241,7 @@ fn payments_whose_money_went_back_are_found_by_when_they_changed() {
         kind: RefundKind::Refund,
         amount: sums(1),
         token: None,
-        run: (RunId(Uuid::from_u128(8)), None),
+        run: Some((RunId(Uuid::from_u128(8)), None)),
     };
     scribe.write(&mut store, vec![opened]);
     let archive = store.archive().expect("an archive");

@@ -84,6 +84,7 @@ pub(super) fn cancelled<D: DrawTarget<Color = Rgb565>>(
         CancelledBy::TillGone => texts.cancelled_till_gone,
         CancelledBy::Restart => texts.cancelled_by_restart,
         CancelledBy::Operator => texts.cancelled_by_operator,
+        CancelledBy::Provider => texts.cancelled_by_provider,
     };
     not_paid(painter, sale, why)
 }

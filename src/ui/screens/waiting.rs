@@ -21,7 +21,7 @@ pub(super) fn payer<D: DrawTarget<Color = Rgb565>>(
     let texts = painter.texts();
     let (icon, headline, instruction) = match sale.method {
         Method::Humo => (Icon::Card, texts.present_card, texts.present_card_do),
-        Method::Click | Method::Payme => (Icon::Phone, texts.show_code, texts.show_code_do),
+        Method::Click | Method::Payme | Method::Sbp => (Icon::Phone, texts.show_code, texts.show_code_do),
     };
     painter.band(Tone::Waiting, icon, headline)?;
     body(painter, sale, pinpad.unwrap_or(instruction), beat, strip)
@@ -39,7 +39,7 @@ pub(super) fn bank<D: DrawTarget<Color = Rgb565>>(
     painter.band(Tone::Waiting, Icon::Hourglass, texts.processing)?;
     let instruction = match sale.method {
         Method::Humo => texts.processing_card_do,
-        Method::Click | Method::Payme => texts.processing_code_do,
+        Method::Click | Method::Payme | Method::Sbp => texts.processing_code_do,
     };
     body(painter, sale, pinpad.unwrap_or(instruction), beat, strip)
 }

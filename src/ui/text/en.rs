@@ -23,6 +23,7 @@ pub(super) static TEXTS: Texts = Texts {
     cancelled_till_gone: "The till stopped waiting",
     cancelled_by_restart: "The terminal was restarted",
     cancelled_by_operator: "Cancelled by the operator",
+    cancelled_by_provider: "Cancelled by the payment system",
     expired: "Time is up",
     expired_do: "Nobody paid. Start again at the till.",
     in_doubt: "Result unknown",

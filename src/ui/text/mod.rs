@@ -164,6 +164,7 @@ texts! {
     cancelled_till_gone: Instruction,
     cancelled_by_restart: Instruction,
     cancelled_by_operator: Instruction,
+    cancelled_by_provider: Instruction,
     expired: Headline,
     expired_do: Instruction,
     /// Nobody knows.
@@ -253,6 +254,7 @@ pub(super) fn brand(method: Method) -> &'static str {
         Method::Humo => "HUMO",
         Method::Click => "CLICK",
         Method::Payme => "PAYME",
+        Method::Sbp => "SBP",
     }
 }
 

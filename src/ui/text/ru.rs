@@ -23,6 +23,7 @@ pub(super) static TEXTS: Texts = Texts {
     cancelled_till_gone: "Касса прервала ожидание",
     cancelled_by_restart: "Терминал перезапустился",
     cancelled_by_operator: "Отменил оператор",
+    cancelled_by_provider: "Отменено платёжной системой",
     expired: "Время вышло",
     expired_do: "Оплаты не было. Начните снова на кассе.",
     in_doubt: "Итог неизвестен",

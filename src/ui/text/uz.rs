@@ -23,6 +23,7 @@ pub(super) static TEXTS: Texts = Texts {
     cancelled_till_gone: "Kassa kutishni toʻxtatdi",
     cancelled_by_restart: "Terminal qayta ishga tushdi",
     cancelled_by_operator: "Operator bekor qildi",
+    cancelled_by_provider: "Toʻlov tizimi bekor qildi",
     expired: "Vaqt tugadi",
     expired_do: "Toʻlov boʻlmadi. Kassada qaytadan boshlang.",
     in_doubt: "Natija noma’lum",

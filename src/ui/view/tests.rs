@@ -28,6 +28,7 @@ fn payment(method: Method, state: State, age_ms: i64) -> Payment {
         fiscal: Fiscal::None,
         confirmations: Vec::new(),
         run: None,
+        sbp: None,
         refunds: Vec::new(),
         resolution: None,
         answered: false,
