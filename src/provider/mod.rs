@@ -5,6 +5,7 @@
 
 pub mod gateway;
 mod http;
+pub mod qrm;
 
 use std::collections::BTreeMap;
 use std::fmt;
