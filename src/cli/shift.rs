@@ -121,6 +121,10 @@ fn settlement(s: &SettlementRow) -> String {
     let why = s.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     let at = when(s.updated_ms);
     match s.state.as_str() {
+        "done" if s.slip.trim().is_empty() => format!(
+            "The shift is closed, as was found out at {at}. No slip of its closing was received: it may have been closed at the PinPad \
+             itself. Print the totals of the last shift there."
+        ),
         "done" => format!("The PinPad closed the shift at {at}."),
         "processing" => format!("The PinPad is closing the shift, since {at}."),
         "refused" => format!("The PinPad did not close the shift at {at}{why}. It is still open."),

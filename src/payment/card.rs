@@ -268,7 +268,7 @@ pub struct Settlement {
     pub created_ms: UnixMs,
     /// When it last changed.
     pub updated_ms: UnixMs,
-    /// The shift it closes, where a slip of it told the number.
+    /// The shift it closes, or one before it that was closed at the PinPad itself; `None` where no slip told a number.
     pub shift: Option<String>,
     /// Where it stands.
     pub state: SettlementState,
@@ -282,7 +282,8 @@ pub struct Settlement {
 pub enum SettlementState {
     /// The PinPad is at work.
     Processing,
-    /// The shift is closed.
+    /// The shift is closed: no sale known here is in an open one. Without a slip in the run, a report or a person said so, and the
+    /// totals are not known here.
     Done,
     /// The shift is still open.
     Refused {

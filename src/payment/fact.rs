@@ -265,7 +265,7 @@ pub enum Fact {
         settlement: SettlementId,
         /// The till's token.
         token: Option<Token>,
-        /// The shift it closes, where known.
+        /// The shift it closes, or one before it; `None` where no slip told a number.
         shift: Option<String>,
         /// Its run, and the last card operation known before it.
         run: (RunId, Option<CardMark>),

@@ -52,6 +52,10 @@ struct CloseData<'a> {
     ppt_id: Option<&'a str>,
 }
 
+/// In place of the slip of a shift that is known to be closed by other evidence.
+const CLOSED_UNSEEN: &str =
+    "The shift is closed. Its slip was not received: print the totals of the last shift at the PinPad.";
+
 /// The slip as printed; after a restart only its masked form is left.
 pub(super) fn slip_text(run: &Run) -> &str {
     run.slip_printed.0.as_deref().unwrap_or(&run.slip_text)
@@ -109,7 +113,7 @@ fn give_back_refused(decline: &Decline) -> Refusal {
 pub(super) fn close(settlement: &Settlement) -> Written {
     let run = Some(&settlement.run);
     let refusal = match &settlement.state {
-        SettlementState::Done => return paid(run, CloseData { message: slip_text(&settlement.run), ppt_id: None }),
+        SettlementState::Done => return closed(&settlement.run),
         SettlementState::Processing => Refusal::because(envelope::IN_PROGRESS, "the PinPad is closing the shift"),
         SettlementState::Refused { code, message } => Refusal::bare(envelope::XUMO_ERROR).with(Detail {
             reason: message.clone().or_else(|| Some("the PinPad refused to close the shift".to_owned())),
@@ -120,6 +124,14 @@ pub(super) fn close(settlement: &Settlement) -> Written {
         SettlementState::InDoubt { why } => doubted("to the bank", why),
     };
     refused(run, &refusal.in_state(settlement.state.name()))
+}
+
+/// The slip; where it was lost with the line, what is known instead.
+fn closed(run: &Run) -> Written {
+    let slip = slip_text(run);
+    let message = if slip.trim().is_empty() { CLOSED_UNSEEN } else { slip };
+    let data = Some(CloseData { message, ppt_id: None });
+    Written::of(200, &XumoAnswer { is_success_as_in_the_seed: true, message, data, error: None, is_success: true })
 }
 
 fn doubted(whither: &str, why: &Doubt) -> Refusal {

@@ -206,12 +206,23 @@ impl Step {
         Ok(())
     }
 
+    /// What a report proves about the closing of a shift. `done` means that no sale known here is in an open shift any more, and that is
+    /// all that a report can say: with a later number the money is settled, be it by our run or by somebody's hand at the PinPad. The
+    /// totals are on the slip of whoever closed it, so none are told. `refused` means that the very shift is still open: the number that
+    /// our run began with is the run's own, or else the least that the open shift can have had, so that the same number now leaves no
+    /// room for a closing in between.
     fn settlement_evidence(&mut self, id: SettlementId, heard: &Run) -> Result<(), Rejection> {
         let Some(s) = self.t.settlement.clone().filter(|s| s.id == id) else { return Ok(()) };
         // A report that was refused, or that names two shifts, says nothing about either.
         let told = heard.result.as_ref().is_some_and(|r| r.class == ResultClass::Approved);
         let of_one = |slip: &Slip| slip.conflict.is_none() && (slip.shift.is_none() || slip.shift == heard.slip.shift);
         if !told || !heard.entries.iter().all(of_one) {
+            return Ok(());
+        }
+        let before = s.run.before.as_ref().and_then(|mark| mark.terminal_id.as_ref());
+        let begun_on = s.run.slip.terminal_id.as_ref().or(before);
+        if begun_on.zip(heard.slip.terminal_id.as_ref()).is_some_and(|(begun_on, now)| begun_on != now) {
+            // Another PinPad's shifts say nothing about the money on this one.
             return Ok(());
         }
         let closing = number(&s.run.slip.shift).or_else(|| number(&s.shift));
@@ -336,6 +347,18 @@ impl Step {
 }
 
 impl Terminal {
+    /// The number of the open shift, or of one before it: the shift of the last card operation, or the one after the shift that was closed
+    /// from here since then.
+    pub(super) fn shift_at_least(&self) -> Option<String> {
+        let last = self.register.last_card.as_ref()?;
+        let closed_since = self.settlement.as_ref().filter(|s| {
+            let before = s.run.before.as_ref();
+            s.state == SettlementState::Done && last.rrn.is_some() && before == Some(last)
+        });
+        let closed = closed_since.and_then(|s| number(&s.run.slip.shift).or_else(|| number(&s.shift)));
+        closed.map(|closed| closed.saturating_add(1).to_string()).or_else(|| last.shift.clone())
+    }
+
     /// A sale whose money may have moved unseen: in doubt, or called off while the PinPad had it and never heard of again.
     #[must_use]
     pub fn is_sale_doubted(&self, payment: &Payment) -> bool {

@@ -5,7 +5,9 @@ mod evidence;
 use uuid::Uuid;
 
 use super::{Decision, Now, Rejection, step};
-use crate::payment::card::{CardMark, Question, ResultClass, RunId, RunResult, SettlementId, SettlementState, Slip};
+use crate::payment::card::{
+    CardMark, Question, ResultClass, RunId, RunResult, Settlement, SettlementId, SettlementState, Slip,
+};
 use crate::payment::event::{
     Confirm, Denial, Effect, Event, GiveBack, Notice, Outcome, PinpadOrder, RunEnd, Said, SaleRef, Sell, Subject,
     Verdict,

@@ -306,11 +306,10 @@ impl Step {
             return Err(Denial::Busy { with: open.id }.into());
         }
         self.t.pinpad_free()?;
-        let shift = self.t.register.last_card.as_ref().and_then(|mark| mark.shift.clone());
         self.record(Fact::SettlementOpened {
             settlement: id,
             token: token.cloned(),
-            shift,
+            shift: self.t.shift_at_least(),
             run: (run, self.t.register.last_card.clone()),
         })?;
         self.start_run(run, super::pinpad::settlement(id), PinpadOrder::Settlement);

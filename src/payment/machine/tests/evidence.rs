@@ -196,7 +196,9 @@ fn only_a_whole_report_of_the_next_shift_or_of_the_same_one_ends_a_doubt_about_a
         desk.ends(Some(ResultClass::Declined));
     };
     type Told<'a> = &'a dyn Fn(&mut Desk);
-    let told: [(Told<'_>, &str); 5] = [
+    let elsewhere = Slip { terminal_id: Some("22222222".into()), ..of_shift("2") };
+    let told: [(Told<'_>, &str); 6] = [
+        (&|desk| desk.asked(Question::ShortReport, std::slice::from_ref(&elsewhere)), "settlement_in_doubt"),
         (&|desk| desk.asked(Question::ShortReport, &[of_shift("2")]), "done"),
         (&|desk| desk.asked(Question::ShortReport, &[of_shift("1")]), "refused"),
         (&|desk| desk.asked(Question::ShortReport, &[of_shift("0")]), "settlement_in_doubt"),
@@ -206,10 +208,56 @@ fn only_a_whole_report_of_the_next_shift_or_of_the_same_one_ends_a_doubt_about_a
     for (told, state) in told {
         let mut desk = Desk::new();
         desk.heard_card_sale(1, 50_000);
-        let (id, run) = (SettlementId(Uuid::from_u128(50)), RunId(Uuid::from_u128(500)));
-        desk.does(Event::Settle { id, run, token: None });
+        desk.t.register.last_card.as_mut().unwrap().terminal_id = Some("11111111".into());
+        desk.settles(50);
         desk.breaks(RunEnd::Lost { why: "the cable".into() });
         told(&mut desk);
         assert_eq!(desk.t.settlement.as_ref().unwrap().state.name(), state);
     }
+}
+
+impl Desk {
+    fn settles(&mut self, number: u128) {
+        let (id, run) = (SettlementId(Uuid::from_u128(number)), RunId(Uuid::from_u128(3_000 + number)));
+        self.does(Event::Settle { id, run, token: None });
+    }
+
+    fn settlement(&self) -> &Settlement {
+        self.t.settlement.as_ref().unwrap()
+    }
+}
+
+#[test]
+fn an_empty_shift_that_is_still_open_is_not_taken_for_a_closed_one() {
+    let of_shift = |shift: &str| Slip { shift: Some(shift.into()), ..Slip::default() };
+    let mut desk = Desk::new();
+    desk.heard_card_sale(1, 50_000);
+    desk.settles(50);
+    desk.prints(of_shift("1"));
+    desk.ends(Some(ResultClass::Approved));
+    assert_eq!(desk.settlement().state, SettlementState::Done);
+    // No card since. The last card's shift is 1, the open one is 2, and the second closing never reaches the PinPad.
+    desk.settles(51);
+    assert_eq!(desk.settlement().shift.as_deref(), Some("2"));
+    desk.breaks(RunEnd::Lost { why: "the cable".into() });
+    desk.asked(Question::ShortReport, &[of_shift("2")]);
+    assert_eq!(desk.settlement().state.name(), "refused");
+}
+
+#[test]
+fn a_shift_that_was_closed_by_hand_settles_every_sale_known_here_and_tells_no_totals() {
+    let mut desk = Desk::new();
+    desk.heard_card_sale(1, 50_000);
+    let began_ms = desk.t.register.shift_began_ms;
+    desk.settles(50);
+    desk.breaks(RunEnd::Lost { why: "the cable".into() });
+    // Somebody pressed the keys: whether shift 2 is open after our run or after theirs, no sale known here is in it.
+    desk.asked(
+        Question::ShortReport,
+        &[Slip { total_minor: Some(0), ..Slip { shift: Some("2".into()), ..Slip::default() } }],
+    );
+    let settlement = desk.settlement();
+    assert_eq!(settlement.state, SettlementState::Done);
+    assert_eq!((&settlement.run.slip, settlement.run.slip_text.as_str()), (&Slip::default(), ""));
+    assert!(desk.t.register.shift_began_ms > began_ms, "its sales are refunded from now on, never voided");
 }
