@@ -146,8 +146,12 @@ limits! {
     OUTBOX_LOOK_EVERY_MS: u64 = 30_000;
     /// Receipts looked at when none is due, to find the next due one and those dated by a clock that was set back.
     OUTBOX_LOOK_LEN: usize = 64;
-    /// Before what became of a delivery is reported again to a driver that had no room or no disk for it.
+    /// Before what became of a delivery is reported again to a driver that had no room or no disk for it; twice as long each time.
     OUTBOX_REPORT_EVERY_MS: u64 = 500;
+    /// Between two such reports, at most: a disk that takes lines again hears within it, and the log stays readable until then.
+    OUTBOX_REPORT_MAX_MS: u64 = 60_000;
+    /// Deliveries that the driver will never take in, left alone until the next start. Past it they hold their places instead.
+    OUTBOX_GIVEN_UP_MAX: usize = 64;
     /// Failures in a row after which a provider is left alone.
     BREAKER_FAILURES: u32 = 5;
     /// How long it is left alone before one attempt tries again.

@@ -7,20 +7,21 @@
 //! ```
 //!
 //! The queue is the store's; here is only what is under way. What a delivery means (confirmed, parked, when again) is the machine's to decide. A
-//! row is not taken again before the driver has committed what became of it, so that a slow disk never delivers twice. The queue is never listed:
+//! row is not taken again before the driver has committed what became of it, so that a slow disk never delivers twice. What the driver will never
+//! take in (it does not know the payment) is said once and left alone until the next start; the row stays in the queue. The queue is never listed:
 //! each look reads as many rows as there are free places, however many wait behind them.
 
 mod breaker;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::task::{self, JoinSet};
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use crate::clock::Clock;
 use crate::driver::Handle;
@@ -55,6 +56,27 @@ pub struct Outbox {
     lanes: Vec<Lane>,
     jobs: JoinSet<Alive>,
     under_way: HashMap<task::Id, (Method, PaymentId)>,
+    given_up: Arc<GivenUp>,
+}
+
+/// Deliveries whose end the driver will never take in: not sent again in this life.
+#[derive(Default)]
+struct GivenUp(Mutex<HashSet<(PaymentId, u32)>>);
+
+impl GivenUp {
+    /// Whether there was room to remember it.
+    fn add(&self, payment: PaymentId, number: u32) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.len() < limits::OUTBOX_GIVEN_UP_MAX && all.insert((payment, number))
+    }
+
+    fn holds(&self, payment: PaymentId, number: u32) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&(payment, number))
+    }
+
+    fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
 }
 
 /// Whether a provider gave an answer that it meant, be it a refusal.
@@ -96,8 +118,8 @@ impl Outbox {
         let breaker = Breaker::new(limits::BREAKER_FAILURES, limits::BREAKER_OPEN_MS);
         let lane = |method| Lane { method, places, breaker: breaker.clone(), look_at_ms: 0 };
         let lanes = methods.into_iter().map(lane).collect();
-        let (jobs, under_way) = (JoinSet::new(), HashMap::new());
-        Self { providers, history, driver, clock, wake, lanes, jobs, under_way }
+        let (jobs, under_way, given_up) = (JoinSet::new(), HashMap::new(), Arc::default());
+        Self { providers, history, driver, clock, wake, lanes, jobs, under_way, given_up }
     }
 
     /// Deliver for ever. May be dropped at any moment: what was under way is in the queue still, and is delivered again.
@@ -142,15 +164,16 @@ impl Outbox {
             // The next end of a delivery looks again.
             return;
         }
-        // Those under way are due as well and may stand before the free ones.
-        let page = taken.len() + free;
+        // Those under way, and those given up, are due as well and may stand before the free ones.
+        let left_out = taken.len() + self.given_up.count();
+        let page = left_out + free;
         let due = match self.page(method, wall_ms, page).await {
             Ok(due) => due,
             Err(e) => return self.put_off(index, &e),
         };
         let mut started = self.start_some(index, due, &taken, free);
         if started < free {
-            let ahead = match self.page(method, i64::MAX, limits::OUTBOX_LOOK_LEN).await {
+            let ahead = match self.page(method, i64::MAX, left_out + limits::OUTBOX_LOOK_LEN).await {
                 Ok(ahead) => ahead,
                 Err(e) => return self.put_off(index, &e),
             };
@@ -199,10 +222,14 @@ impl Outbox {
     ) -> usize {
         let method = self.lanes[index].method;
         let mut started = 0;
-        for (payment, confirmation) in rows.into_iter().filter(|(payment, _)| !taken.contains(&payment.id)).take(free) {
+        let given_up = self.given_up.clone();
+        let may_go = |(payment, confirmation): &(Arc<Payment>, Confirmation)| {
+            !taken.contains(&payment.id) && !given_up.holds(payment.id, confirmation.number)
+        };
+        for (payment, confirmation) in rows.into_iter().filter(may_go).take(free) {
             self.lanes[index].breaker.begun();
             let (id, providers, driver) = (payment.id, self.providers.clone(), self.driver.clone());
-            let job = self.jobs.spawn(deliver(providers, driver, payment, confirmation));
+            let job = self.jobs.spawn(deliver(providers, driver, self.given_up.clone(), payment, confirmation));
             self.under_way.insert(job.id(), (method, id));
             started += 1;
         }
@@ -234,6 +261,7 @@ impl Outbox {
 async fn deliver(
     providers: Arc<Providers>,
     driver: Arc<dyn Report>,
+    given_up: Arc<GivenUp>,
     payment: Arc<Payment>,
     confirmation: Confirmation,
 ) -> Alive {
@@ -241,15 +269,25 @@ async fn deliver(
     let outcome = providers.confirm(payment, confirmation).await;
     let alive = !matches!(outcome, Delivery::Retry { .. });
     let event = Event::Delivered { payment: id, number, outcome, jitter_permille: throw_dice() };
+    let mut pause_ms = limits::OUTBOX_REPORT_EVERY_MS;
     loop {
-        match driver.delivered(event.clone()).await {
+        let denial = match driver.delivered(event.clone()).await {
             Ok(()) | Err(Denial::ShuttingDown) => return alive,
-            Err(denial) => {
-                warn!(payment = %id, number, %denial, "what became of a delivery is not on disk yet; reporting it again");
-                tokio::time::sleep(limits::wait(limits::OUTBOX_REPORT_EVERY_MS)).await;
-            }
+            Err(denial) => denial,
+        };
+        if !may_pass(&denial) && given_up.add(id, number) {
+            error!(payment = %id, number, %denial, "what became of a delivery will never be taken in; left alone until the next start");
+            return alive;
         }
+        warn!(payment = %id, number, %denial, pause_ms, "what became of a delivery is not on disk yet; reporting it again");
+        tokio::time::sleep(limits::wait(pause_ms)).await;
+        pause_ms = pause_ms.saturating_mul(2).min(limits::OUTBOX_REPORT_MAX_MS);
     }
+}
+
+/// Whether the same report may be taken in later: what speaks against it is the disk or the crowd, and not what it says.
+fn may_pass(denial: &Denial) -> bool {
+    matches!(denial, Denial::Store { .. } | Denial::Overloaded)
 }
 
 /// 0..=1000, from the randomness that names are made of.

@@ -277,6 +277,42 @@ async fn a_report_that_the_driver_cannot_take_is_repeated_and_the_receipt_is_not
 }
 
 #[tokio::test]
+async fn a_report_that_will_never_be_taken_in_is_made_once_and_its_receipt_is_left_alone() {
+    let world = World::new(1, Method::Click);
+    let unknown = || Denial::NotFound { what: "transaction_id".to_owned() };
+    world.denials.lock().unwrap().extend(std::iter::repeat_with(unknown).take(100));
+    let script = Script::of([]);
+    let running = start(&world, &[(Method::Click, script.clone())]);
+    until("reported", || world.denials.lock().unwrap().len() == 99).await;
+    for _ in 0..3 {
+        running.wake.notify_one();
+        a_while().await;
+    }
+    assert_eq!((script.calls(), world.denials.lock().unwrap().len()), (1, 99), "neither sent nor reported again");
+    assert_eq!(world.count(ConfirmationState::Queued), 1, "nothing is deleted: the next life tries it again");
+    // It stands before the others, and holds none of them up.
+    world.denials.lock().unwrap().clear();
+    world.bring(20, Method::Click);
+    running.wake.notify_one();
+    until("the others", || world.count(ConfirmationState::Confirmed) == 20).await;
+    assert_eq!(script.calls(), 21);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_is_refused_again_and_again_is_made_less_and_less_often_up_to_a_limit() {
+    let world = World::new(1, Method::Click);
+    let full = || Denial::Store { why: "full".to_owned() };
+    world.denials.lock().unwrap().extend(std::iter::repeat_with(full).take(1_000));
+    let _running = start(&world, &[(Method::Click, Script::of([]))]);
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    let made = 1_000 - world.denials.lock().unwrap().len();
+    assert!((60..=70).contains(&made), "{made} reports in an hour");
+    world.denials.lock().unwrap().clear();
+    tokio::time::sleep(limits::wait(limits::OUTBOX_REPORT_MAX_MS)).await;
+    assert_eq!(world.count(ConfirmationState::Confirmed), 1);
+}
+
+#[tokio::test]
 async fn a_receipt_that_was_refused_parks_and_is_left_alone() {
     let world = World::new(1, Method::Click);
     let script = Script::of([Delivery::Refused { text: "{}".to_owned() }]);
