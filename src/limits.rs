@@ -183,6 +183,12 @@ limits! {
     /// Payments in doubt that the display lists: what fits below each other and is read at a glance.
     DISPLAY_DOUBTS_LEN: usize = 3;
 
+    /// The name of a QR terminal, which is part of a file's name.
+    QRM_NAME_MAX_CHARS: usize = 32;
+    /// For a whole answer of QRManager, which itself waits five seconds for the bank. Default of `timeout_ms`.
+    QRM_TIMEOUT_MS: u64 = 15_000;
+    /// Questions about statuses over REST, a minute, while no socket can be had. Default of `polls_per_minute`.
+    QRM_POLLS_A_MINUTE_MAX: u32 = 60;
     /// SBP codes that are watched at once, those that were called off included; past it no new one is asked for.
     SBP_CODES_MAX: usize = 256;
 

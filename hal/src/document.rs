@@ -269,6 +269,33 @@ impl<'d> Section<'d> {
         read
     }
 
+    /// The tables `[key.NAME]` below this one, whose names a person chooses. `sample` reads one, and also an absent one, so that its keys are
+    /// known.
+    pub fn named_tables<T>(&self, key: &str, sample: impl Fn(&Section<'d>) -> Option<T>) -> Vec<(Value<String>, T)> {
+        self.asked.borrow_mut().push(key.to_owned());
+        let within = |name: &str| format!("{}{key}.{name}.", self.path);
+        sample(&self.below(within("NAME"), None, 1));
+        let Some((value, line)) = self.find(key) else { return Vec::new() };
+        let Some(tables) = value.as_table() else {
+            self.refuse(line, format!("{key} holds tables; write [{key}.NAME] on a line of its own"));
+            return Vec::new();
+        };
+        let mut read = Vec::new();
+        for (name, value) in tables {
+            let line = self.document.line_of(name.span().start);
+            let Some(table) = value.get_ref().as_table() else {
+                self.refuse(line, format!("{key} holds tables; write [{key}.NAME] on a line of its own"));
+                continue;
+            };
+            let name: &str = name.get_ref();
+            let section = self.below(within(name), Some(table), line);
+            let found = sample(&section);
+            section.end();
+            read.extend(found.map(|found| (Value { value: name.to_owned(), line }, found)));
+        }
+        read
+    }
+
     /// To be called when everything was asked for: refuses what is left.
     pub fn end(self) {
         let Some(table) = self.table else { return };

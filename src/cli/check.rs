@@ -96,6 +96,23 @@ fn good(file: &str, settings: &Settings) -> String {
         ("HUMO", pinpad),
         ("CLICK", gateway(settings.click.as_ref().map(|g| &g.base_url))),
         ("PAYME", gateway(settings.payme.as_ref().map(|g| &g.base_url))),
+        (
+            "SBP",
+            if settings.qrm.is_empty() {
+                "not set up: an SBP sale is refused".to_owned()
+            } else {
+                qr_terminals(settings)
+            },
+        ),
     ];
     format!("{file} is good.\n{}", pairs(&lines))
+}
+
+/// Each QR terminal with its address, and what is missing for it.
+fn qr_terminals(settings: &Settings) -> String {
+    let shown = settings.qrm.iter().map(|(name, qrm)| match settings.credentials.get(&format!("qrm_{name}")) {
+        Ok(_) => format!("{name} at {}", qrm.base_url),
+        Err(error) => format!("{name} at {}, without a key ({error})", qrm.base_url),
+    });
+    shown.collect::<Vec<_>>().join("; ")
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use hal::document::{Document, Problem, Section, Value};
 
 use super::settings::{Api, Control, Language, Log, LogFormat, Settings, Store};
-use super::{Credentials, Inputs, board, humo};
+use super::{Credentials, Inputs, board, humo, qrm};
 use crate::limits;
 use crate::payment::code::{CodeKind, CodeRow, CodeTable};
 use crate::payment::money::Unit;
@@ -37,6 +37,7 @@ pub(super) fn read(document: &Document<'_>, inputs: &Inputs) -> (Option<Settings
     let click = read_gateway(root.table("click"));
     let payme = read_gateway(root.table("payme"));
     let humo = humo::read(root.table("humo"));
+    let qrm = qrm::read(&root);
     let codes = CodeTable::configured(root.tables("code", read_code));
     let log = read_log(root.table("log"));
     root.end();
@@ -62,6 +63,7 @@ pub(super) fn read(document: &Document<'_>, inputs: &Inputs) -> (Option<Settings
         click,
         payme,
         humo,
+        qrm,
         codes,
         log,
     });
@@ -172,7 +174,7 @@ fn read_gateway(gateway: Section<'_>) -> Option<GatewaySettings> {
         gateway.refuse(gateway.line(), "refused_codes: 900 means in doubt and can never prove a refusal; leave it out");
     }
     let gateway_exists = gateway.exists();
-    let base_url = base_url.map(|url| read_base_url(&gateway, url));
+    let base_url = base_url.map(|url| read_base_url(&gateway, url, "http://192.168.1.10:3448"));
     gateway.end();
     gateway_exists.then_some(GatewaySettings {
         base_url: base_url?,
@@ -185,7 +187,7 @@ fn read_gateway(gateway: Section<'_>) -> Option<GatewaySettings> {
     })
 }
 
-fn read_base_url(gateway: &Section<'_>, written: Value<String>) -> String {
+pub(super) fn read_base_url(gateway: &Section<'_>, written: Value<String>, example: &str) -> String {
     let advice = match reqwest::Url::parse(&written.value) {
         Ok(url) if !matches!(url.scheme(), "http" | "https") || url.host().is_none() => "it begins with http(s)://",
         Ok(url) if !url.username().is_empty() || url.password().is_some() => "no name and password belong into it",
@@ -193,7 +195,7 @@ fn read_base_url(gateway: &Section<'_>, written: Value<String>) -> String {
         Ok(url) => return url.as_str().trim_end_matches('/').to_owned(),
         Err(_) => "it is no address",
     };
-    gateway.refuse(written.line, format!("base_url: {advice}; write base_url = \"http://192.168.1.10:3448\""));
+    gateway.refuse(written.line, format!("base_url: {advice}; write base_url = \"{example}\""));
     written.value
 }
 

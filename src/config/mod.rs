@@ -9,6 +9,7 @@ mod board;
 mod credentials;
 mod file;
 mod humo;
+pub mod qrm;
 mod settings;
 
 use std::io::Read;

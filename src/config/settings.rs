@@ -1,6 +1,7 @@
 //! The third stage: values that were proven to make sense. Nothing here can hold a wrong one that the file's reader
 //! lets through; units are in the names.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use crate::payment::code::CodeTable;
 use crate::payment::money::Unit;
 use crate::payment::sale::Merchant;
 use crate::provider::GatewaySettings;
+use crate::provider::qrm::QrmSettings;
 
 /// Everything that the terminal is told at its start. `docs/config.md` documents each key.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct Settings {
     pub payme: Option<GatewaySettings>,
     /// The HUMO PinPad; `None`: not set up.
     pub humo: Option<Humo>,
+    /// The QR terminals of QRManager, by name; empty: SBP is not set up.
+    pub qrm: BTreeMap<String, QrmSettings>,
     /// What scanned codes look like.
     pub codes: CodeTable,
     /// How the daemon speaks to its own log.

@@ -238,6 +238,7 @@ fn section(table: &str, name: &str, example: &str) -> String {
         "code[]" => ("[[code]]".into(), &[("prefix", "\"88\""), ("length", "18"), ("method", "\"click\"")]),
         "merchant" => ("[merchant]".into(), &[("inn", "\"123456789\""), ("kkm_id", "\"1\""), ("device_id", "\"1\"")]),
         "click" | "payme" => (format!("[{table}]"), &[("base_url", "\"http://10.0.0.1\"")]),
+        "qrm.NAME" => ("[qrm.main]".into(), &[("base_url", "\"https://10.0.0.1\"")]),
         "humo" => ("[humo]".into(), &[("driver", "\"arcus2\"")]),
         "humo.codes" => ("[humo]\ndriver = \"arcus2\"\n[humo.codes]".into(), &[]),
         _ => (format!("[{table}]"), &[]),
@@ -253,4 +254,26 @@ fn the_documents_own_example_is_accepted() {
     assert_ne!(text, example, "the example shows where secrets are");
     let settings = settings(&text);
     assert!(settings.click.is_some() && settings.payme.is_some() && settings.humo.is_some());
+}
+
+#[test]
+fn each_qr_terminal_has_a_table_and_a_key_of_its_own() {
+    let text = "board = \"sim\"\n[qrm.main]\nbase_url = \"https://10.0.0.1/\"\nreceipts = \"atol\"\nlinks = \"web\"\n\
+                [qrm.back-office]\nbase_url = \"https://10.0.0.2\"\npolls_per_minute = 6\n";
+    let qrm = settings(text).qrm;
+    assert_eq!(qrm.keys().collect::<Vec<_>>(), ["back-office", "main"]);
+    let main = &qrm["main"];
+    assert_eq!((main.base_url.as_str(), main.web_links, main.timeout_ms), ("https://10.0.0.1", true, 15_000));
+    assert_eq!(main.receipts, Some(crate::payment::sbp::Ofd::Atol));
+    assert_eq!((qrm["back-office"].receipts, qrm["back-office"].polls_per_minute), (None, 6));
+}
+
+#[test]
+fn a_qr_terminal_with_a_strange_name_or_key_is_refused_with_its_line() {
+    let said = refused("board = \"sim\"\n[qrm.\"Main Hall\"]\nbase_url = \"https://10.0.0.1\"\n");
+    assert!(said.contains(":2") && said.contains("[qrm.main]"), "{said}");
+    let said = refused("board = \"sim\"\n[qrm.main]\nbase_url = \"https://10.0.0.1\"\nreceipt = \"atol\"\n");
+    assert!(said.contains("did you mean receipts?"), "{said}");
+    let said = refused("board = \"sim\"\nqrm = \"main\"\n");
+    assert!(said.contains("[qrm.NAME]"), "{said}");
 }

@@ -12,6 +12,7 @@ use crate::limits;
 use crate::payment::money::Unit;
 use crate::payment::sale::Method;
 use crate::payment::terminal::Policy;
+use crate::provider::qrm::Profiles;
 use crate::provider::{Gateway, GatewayKind, GatewaySettings, Providers};
 use crate::ui::panel::{self, Frame};
 use crate::ui::text;
@@ -23,6 +24,7 @@ pub fn policy(settings: &Settings) -> Policy {
         (Method::Humo, settings.humo.is_some()),
         (Method::Click, settings.click.is_some()),
         (Method::Payme, settings.payme.is_some()),
+        (Method::Sbp, !settings.qrm.is_empty()),
     ];
     let ms = |limit: u64| i64::try_from(limit).unwrap_or(i64::MAX);
     Policy {
@@ -34,7 +36,7 @@ pub fn policy(settings: &Settings) -> Policy {
         ask_every_ms: limits::PINPAD_RECOVERY_ASK_EVERY_MS,
         backoff_min_ms: ms(limits::OUTBOX_BACKOFF_MIN_MS),
         backoff_max_ms: ms(limits::OUTBOX_BACKOFF_MAX_MS),
-        sbp: std::collections::BTreeMap::new(),
+        sbp: settings.qrm.iter().map(|(name, qrm)| (name.clone(), qrm.receipts)).collect(),
         sbp_open_max: limits::SBP_CODES_MAX,
     }
 }
@@ -54,6 +56,15 @@ pub fn providers(settings: &Settings) -> Providers {
     kinds.into_iter().fold(Providers::new(), |providers, (kind, set_up)| match set_up {
         Some(gateway) => providers.with(kind.method(), Arc::new(Gateway::new(kind, gateway.clone()))),
         None => providers,
+    })
+}
+
+/// The QR terminals that are set up. A key is read when it is used, so that it can be replaced without a restart.
+#[must_use]
+pub fn qrm(settings: &Settings) -> Profiles {
+    settings.qrm.iter().fold(Profiles::default(), |profiles, (name, qrm)| {
+        let (credentials, file) = (settings.credentials.clone(), format!("qrm_{name}"));
+        profiles.with(name, qrm.clone(), Arc::new(move || credentials.get(&file).ok()))
     })
 }
 
