@@ -2,6 +2,8 @@
 //!
 //! One API key is one QR terminal there, so a terminal of ours may have several *profiles*, and a sale names one.
 
+pub mod socket;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
