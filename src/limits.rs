@@ -81,7 +81,7 @@ limits! {
     PINPAD_DRAIN_MS: u64 = 2_000;
     /// After a failed operation: waiting for its ENDTR.
     PINPAD_AFTER_FAILURE_MS: u64 = 4_000;
-    /// Between two questions about a card payment in doubt: often enough for a customer who waits at the counter.
+    /// Between two rounds of questions about a card payment in doubt: often enough for a customer who waits at the counter.
     PINPAD_RECOVERY_ASK_EVERY_MS: u64 = 15_000;
     /// What the PinPad said and the driver has not taken yet; the port stops reading the line past it.
     PINPAD_SIGNALS_LEN: usize = 64;

@@ -49,8 +49,8 @@ impl Disk {
         self.kept.payments.get(&id)
     }
 
-    pub(crate) fn settlement(&self) -> Option<&Arc<Settlement>> {
-        self.kept.settlements.last()
+    pub(crate) fn settlements(&self) -> &[Arc<Settlement>] {
+        &self.kept.settlements
     }
 
     pub(crate) fn journal(&self) -> &[(i64, Fact)] {
@@ -89,16 +89,16 @@ impl OnDisk {
 }
 
 /// What a row becomes on its way through the disk: what is not kept is lost.
-fn read(payment: &Payment) -> Payment {
-    serde_json::from_str(&serde_json::to_string(payment).unwrap()).unwrap()
+fn read<T: serde::Serialize + serde::de::DeserializeOwned>(row: &T) -> T {
+    serde_json::from_str(&serde_json::to_string(row).unwrap()).unwrap()
 }
 
 impl Ledger for OnDisk {
     fn open_items(&mut self) -> Result<OpenItems, LedgerError> {
         let disk = self.disk.lock().unwrap();
         Ok(OpenItems {
-            payments: disk.payments().filter(|p| !p.may_leave_memory()).map(|p| read(p)).collect(),
-            settlement: disk.settlement().map(|s| Settlement::clone(s)),
+            payments: disk.payments().filter(|p| !p.may_leave_memory()).map(|p| read(&**p)).collect(),
+            settlement: disk.settlements().last().map(|s| read(&**s)),
             register: disk.kept.register.clone(),
         })
     }
@@ -126,7 +126,7 @@ impl Ledger for OnDisk {
         let disk = self.disk.lock().unwrap();
         let mut found: BTreeMap<PaymentId, Payment> = BTreeMap::new();
         for p in disk.payments().chain(self.open.iter().flat_map(|rows| rows.payments.values())).filter(fits) {
-            found.insert(p.id, read(p));
+            found.insert(p.id, read(&**p));
         }
         Ok(found.into_values().collect())
     }
@@ -137,7 +137,7 @@ impl Ledger for OnDisk {
         let asked = |s: &&Arc<Settlement>| s.token.as_ref().is_some_and(|t| t.key == token);
         let first = disk.kept.settlements.iter().find(asked).or_else(|| written.clone().find(asked));
         let as_it_stands = first.and_then(|first| written.clone().find(|s| s.id == first.id).or(Some(first)));
-        Ok(as_it_stands.map(|s| Settlement::clone(s)))
+        Ok(as_it_stands.map(|s| read(&**s)))
     }
 
     fn append(&mut self, entry: &Entry) -> Result<(), LedgerError> {

@@ -1,6 +1,6 @@
 //! The evening: faults end, everybody asks until they know, and the terminal's rows are held against the banks' books.
 
-use tolov::payment::card::RunId;
+use tolov::payment::card::{RunId, SettlementState};
 use tolov::payment::fiscal::{ConfirmationState, Fiscal};
 use tolov::payment::sale::{Method, Payment, RefundState, State};
 use tolov::payment::terminal::Terminal;
@@ -53,15 +53,30 @@ impl World {
         for number in 0..self.intents.len() {
             self.check_till(number, &rows)?;
         }
-        let settlement = self.disk.lock().unwrap().settlement().cloned();
-        if settlement.is_some_and(|s| !s.state.is_final()) {
-            return Err("the settlement never ended".into());
-        }
+        self.check_settlements()?;
         let (waiting, resident) = self.driver.as_ref().map_or((0, 0), tolov::driver::Driver::load);
         if resident > 0 || waiting > self.intents.len() {
             return Err(format!("{resident} payments and {waiting} ears stay in memory after everything has ended"));
         }
         self.tally.settled += u64::try_from(self.pad.closed.len()).unwrap();
+        Ok(())
+    }
+
+    /// Every settlement that was asked for against the shifts that the PinPad closed, both ways.
+    fn check_settlements(&self) -> Result<(), String> {
+        let rows = self.disk.lock().unwrap().settlements().to_vec();
+        for s in &rows {
+            let closed = self.pad.closed.iter().filter(|run| **run == s.run.id).count();
+            if !s.state.is_final() {
+                return Err(format!("the settlement never ended: {s:#?}"));
+            }
+            if closed != usize::from(s.state == SettlementState::Done) {
+                return Err(format!("the PinPad closed {closed} shifts, the terminal says {}: {s:#?}", s.state.name()));
+            }
+        }
+        if self.pad.closed.iter().any(|run| rows.iter().all(|s| s.run.id != *run)) {
+            return Err("a shift was closed that nobody asked for".into());
+        }
         Ok(())
     }
 

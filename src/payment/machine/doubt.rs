@@ -11,8 +11,8 @@ use crate::payment::event::{Denial, Effect, RunEnd, Verdict};
 use crate::payment::fact::Fact;
 use crate::payment::money::Money;
 use crate::payment::sale::{
-    Approval, CancelledBy, Decline, DeclineKind, Doubt, Method, Payment, PaymentId, Refund, RefundId, RefundState,
-    Resolution, State,
+    Approval, CancelledBy, Decline, DeclineKind, Doubt, Method, Payment, PaymentId, Refund, RefundId, RefundKind,
+    RefundState, Resolution, State,
 };
 use crate::payment::terminal::PinpadAt;
 use crate::payment::terminal::Terminal;
@@ -162,7 +162,7 @@ impl Step {
         }
     }
 
-    /// Only the last transaction speaks of a refund: a report lists it among others that look alike.
+    /// Only the last transaction speaks of a refund: a report lists it among others that look alike. Of a void a report speaks, too.
     fn refund_evidence(
         &mut self,
         id: PaymentId,
@@ -175,8 +175,13 @@ impl Step {
             return Ok(());
         };
         let slip = &heard.slip;
-        let listed = heard.result.as_ref().is_some_and(|r| r.class == ResultClass::Approved);
-        if question != Question::LastTransaction || slip.conflict.is_some() || slip.rrn.is_none() || !listed {
+        if heard.result.as_ref().is_none_or(|told| told.class != ResultClass::Approved) {
+            return Ok(());
+        }
+        if question == Question::DetailedReport && r.kind == RefundKind::Void {
+            return self.void_in_report(&payment, r, run, &heard.entries);
+        }
+        if question != Question::LastTransaction || slip.conflict.is_some() || slip.rrn.is_none() {
             return Ok(());
         }
         let before = known(&run.before);
@@ -184,11 +189,10 @@ impl Step {
         let before_is_the_sale =
             before.is_some_and(|b| b.rrn == sale_mark(&payment).rrn && !is_other_receipt(b, &payment));
         let is_before = before.is_some_and(|b| b.rrn == slip.rrn && same_receipt(b, slip));
-        if is_before && !(gives_back(slip) && before_is_the_sale) {
-            self.record(Fact::RunOver { job: refund(id, refund_id), over: RunOver::Asked })?;
-            let message = Some("the PinPad's last transaction is still the one before it".to_owned());
-            let decline = Decline { why: DeclineKind::Absent, code: None, message };
-            return self.refund_became(id, refund_id, RefundState::Refused(decline));
+        // A PinPad may mark the sale that was voided, and go on showing the sale after it as its last one: then only its report tells.
+        let tells = r.kind == RefundKind::Refund || before_is_the_sale;
+        if is_before && tells && !(gives_back(slip) && before_is_the_sale) {
+            return self.refund_absent(id, refund_id, "the PinPad's last transaction is still the one before it");
         }
         let of_this_sale = slip.rrn == sale_mark(&payment).rrn && (before_is_the_sale || payment.refunds.len() == 1);
         let others = |rrn: &String| self.t.with_upstream(Method::Humo, rrn).any(|p| p.id != id);
@@ -199,11 +203,49 @@ impl Step {
         };
         let claimed = slip.rrn.as_ref().is_some_and(others);
         if gives_back(slip) && slip.approved == Some(true) && is_amount(slip, r.amount) && ours && !claimed {
-            self.record(Fact::RunOver { job: refund(id, refund_id), over: RunOver::Asked })?;
-            self.mark_card(&Run { slip: slip.clone(), ..run.clone() })?;
-            return self.refund_done(&payment, r);
+            return self.refund_shown(&payment, r, run, slip);
         }
         Ok(())
+    }
+
+    /// A report lists the sale itself, marked as voided, or the void beside it. That there was none is proven only where the sale stands as
+    /// it was, and nothing beside it may be this void.
+    fn void_in_report(&mut self, payment: &Payment, r: &Refund, run: &Run, listed: &[Slip]) -> Result<(), Rejection> {
+        let (sale, before) = (sale_mark(payment), known(&run.before));
+        let of_this_sale = |slip: &&Slip| {
+            let named = slip.rrn.is_some() && slip.rrn == sale.rrn && slip.conflict.is_none();
+            named && slip.approved == Some(true) && is_amount(slip, r.amount)
+        };
+        if let Some(slip) = listed.iter().filter(of_this_sale).find(|slip| gives_back(slip)) {
+            return self.refund_shown(payment, r, run, slip);
+        }
+        let others = |rrn: &String| self.t.with_upstream(Method::Humo, rrn).any(|p| p.id != payment.id);
+        let is_known = |slip: &Slip| {
+            let earlier = before.is_some_and(|b| {
+                b.rrn == slip.rrn && same_receipt(b, slip) || age(b, slip).is_some_and(Ordering::is_lt)
+            });
+            earlier || slip.rrn.as_ref().is_some_and(others)
+        };
+        let may_be_ours = |slip: &Slip| gives_back(slip) && is_amount(slip, r.amount) && !is_known(slip);
+        let untouched = listed.iter().any(|slip| of_this_sale(&slip));
+        if untouched && !listed.iter().any(may_be_ours) && run.slip.approved != Some(true) {
+            return self.refund_absent(payment.id, r.id, "the PinPad's report shows the sale as it was");
+        }
+        Ok(())
+    }
+
+    /// The PinPad showed that the money went back.
+    fn refund_shown(&mut self, payment: &Payment, r: &Refund, run: &Run, slip: &Slip) -> Result<(), Rejection> {
+        self.record(Fact::RunOver { job: refund(payment.id, r.id), over: RunOver::Asked })?;
+        self.mark_card(&Run { slip: slip.clone(), ..run.clone() })?;
+        self.refund_done(payment, r)
+    }
+
+    /// The PinPad showed that no money went back.
+    fn refund_absent(&mut self, id: PaymentId, refund_id: RefundId, message: &str) -> Result<(), Rejection> {
+        self.record(Fact::RunOver { job: refund(id, refund_id), over: RunOver::Asked })?;
+        let decline = Decline { why: DeclineKind::Absent, code: None, message: Some(message.to_owned()) };
+        self.refund_became(id, refund_id, RefundState::Refused(decline))
     }
 
     /// What a report proves about the closing of a shift. `done` means that no sale known here is in an open shift any more, and that is
@@ -351,12 +393,13 @@ impl Terminal {
     /// from here since then.
     pub(super) fn shift_at_least(&self) -> Option<String> {
         let last = self.register.last_card.as_ref()?;
-        let closed_since = self.settlement.as_ref().filter(|s| {
-            let before = s.run.before.as_ref();
-            s.state == SettlementState::Done && last.rrn.is_some() && before == Some(last)
+        let since = self.settlement.as_ref().filter(|s| last.rrn.is_some() && s.run.before.as_ref() == Some(last));
+        let least = since.and_then(|s| {
+            let closing = number(&s.run.slip.shift).or_else(|| number(&s.shift))?;
+            // One that was refused left its shift open.
+            Some(closing.saturating_add(u64::from(s.state == SettlementState::Done)))
         });
-        let closed = closed_since.and_then(|s| number(&s.run.slip.shift).or_else(|| number(&s.shift)));
-        closed.map(|closed| closed.saturating_add(1).to_string()).or_else(|| last.shift.clone())
+        least.map(|least| least.to_string()).or_else(|| last.shift.clone())
     }
 
     /// A sale whose money may have moved unseen: in doubt, or called off while the PinPad had it and never heard of again.
@@ -404,13 +447,16 @@ fn is_younger(before: &CardMark, question: Question, slip: &Slip) -> bool {
     if elsewhere || before.rrn == slip.rrn || same_receipt(before, slip) {
         return false;
     }
-    let receipts = || number(&before.receipt_number).zip(number(&slip.receipt_number)).map(|(then, now)| now > then);
-    let younger = match (number(&before.shift), number(&slip.shift)) {
-        (Some(then), Some(now)) if then != now => Some(now > then),
+    age(before, slip).map_or(question == Question::LastTransaction, Ordering::is_gt)
+}
+
+/// Whether the slip's operation came before that one (less) or after it (greater), by shift and receipt number.
+fn age(before: &CardMark, slip: &Slip) -> Option<Ordering> {
+    match (number(&before.shift), number(&slip.shift)) {
+        (Some(then), Some(now)) if then != now => Some(now.cmp(&then)),
         (None, Some(_)) | (Some(_), None) => None,
-        _ => receipts(),
-    };
-    younger.unwrap_or(question == Question::LastTransaction)
+        _ => number(&before.receipt_number).zip(number(&slip.receipt_number)).map(|(then, now)| now.cmp(&then)),
+    }
 }
 
 /// An operator's word that nothing happened.

@@ -110,8 +110,34 @@ fn an_earlier_void_of_the_same_amount_does_not_prove_a_later_one() {
     desk.ends(Some(ResultClass::ApprovedForVoid));
     desk.does(back(10, 2, 50_000));
     desk.breaks(RunEnd::Lost { why: "the cable".into() });
-    desk.asked(Question::LastTransaction, &[first]);
+    desk.asked(Question::LastTransaction, std::slice::from_ref(&first));
+    desk.asked(Question::DetailedReport, &[slip(50_000, 1), slip(50_000, 2), first]);
     assert!(matches!(desk.payment(2).refunds[0].state, RefundState::Refused(_)));
+}
+
+#[test]
+fn the_void_of_an_older_sale_is_told_by_the_report_and_not_by_the_last_transaction() {
+    let voided = |number| Slip { cancelled: true, ..slip(50_000, number) };
+    let own_slip = Slip { operation: Some("Отмена".into()), ..voided(3) };
+    let later = slip(60_000, 2);
+    for (report, state) in [
+        // The sale is marked as voided.
+        (vec![voided(1), later.clone()], "done"),
+        (vec![slip(50_000, 1), later.clone()], "refused"),
+        // The void may be this one or another till program's.
+        (vec![slip(50_000, 1), later.clone(), own_slip], "in_doubt"),
+        (vec![later.clone()], "in_doubt"),
+    ] {
+        let mut desk = Desk::new();
+        desk.heard_card_sale(1, 50_000);
+        desk.heard_card_sale(2, 60_000);
+        desk.does(back(9, 1, 50_000));
+        desk.breaks(RunEnd::Lost { why: "the cable".into() });
+        desk.asked(Question::LastTransaction, std::slice::from_ref(&later));
+        assert_eq!(desk.payment(1).refunds[0].state.name(), "in_doubt", "the sale after it is still the last one");
+        desk.asked(Question::DetailedReport, &report);
+        assert_eq!(desk.payment(1).refunds[0].state.name(), state, "{report:?}");
+    }
 }
 
 #[test]
@@ -242,6 +268,22 @@ fn an_empty_shift_that_is_still_open_is_not_taken_for_a_closed_one() {
     desk.breaks(RunEnd::Lost { why: "the cable".into() });
     desk.asked(Question::ShortReport, &[of_shift("2")]);
     assert_eq!(desk.settlement().state.name(), "refused");
+}
+
+#[test]
+fn a_closing_that_never_came_to_the_pinpad_leaves_the_number_of_the_empty_shift_known() {
+    let of_shift = |shift: &str| Slip { shift: Some(shift.into()), ..Slip::default() };
+    let mut desk = Desk::new();
+    desk.heard_card_sale(1, 50_000);
+    desk.settles(50);
+    desk.prints(of_shift("1"));
+    desk.ends(Some(ResultClass::Approved));
+    for number in [51, 52, 53] {
+        desk.settles(number);
+        desk.breaks(RunEnd::Lost { why: "the cable".into() });
+        desk.asked(Question::ShortReport, &[of_shift("2")]);
+        assert_eq!(desk.settlement().state.name(), "refused");
+    }
 }
 
 #[test]
