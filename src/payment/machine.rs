@@ -84,7 +84,7 @@ pub fn lookups(terminal: &Terminal, event: &Event) -> Vec<Lookup> {
             let mut wanted = by_token(&sell.token);
             wanted.extend(sell.code.iter().map(|code| Lookup::Code(sell.method, code.clone())));
             if sell.method == Method::Humo && sell.token.is_none() {
-                wanted.extend(terminal.register.last_sale.map(Lookup::Payment));
+                wanted.extend(terminal.register.last_sales.iter().copied().map(Lookup::Payment));
             }
             wanted
         }
@@ -207,8 +207,8 @@ impl Step {
 
     /// Tell whoever waits for this payment that it may be answered.
     fn settled(&mut self, payment: PaymentId) {
-        if self.t.register.last_sale == Some(payment) {
-            self.t.last_sale_ended_monotonic_ms = Some(self.now.monotonic_ms);
+        if self.t.register.last_sales.contains(&payment) {
+            self.t.sales_ended_monotonic_ms.insert(payment, self.now.monotonic_ms);
         }
         self.effect(Effect::Settled(Subject::Payment(payment)));
     }

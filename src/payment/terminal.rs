@@ -29,8 +29,8 @@ pub struct Terminal {
     pub scanner_present: bool,
     /// When the wait for a scan ends, monotonic; not stored.
     pub scan_deadline_monotonic_ms: Option<u64>,
-    /// When the last card sale of this life ended, monotonic; not stored.
-    pub last_sale_ended_monotonic_ms: Option<u64>,
+    /// When those of [`Register::last_sales`] that ended in this life did, monotonic; not stored.
+    pub sales_ended_monotonic_ms: BTreeMap<PaymentId, u64>,
     /// SBP codes of which nobody here knows whether they can still be paid: not to be shown as payable; not stored.
     pub stale_codes: BTreeSet<PaymentId>,
     /// The last word to the people at the counter; not stored.
@@ -45,8 +45,9 @@ pub struct Register {
     pub closed: Option<String>,
     /// The last card operation that is known to have happened.
     pub last_card: Option<CardMark>,
-    /// The last card sale that was begun, for a till that repeats without a key.
-    pub last_sale: Option<PaymentId>,
+    /// The last card sales without a key that were begun, oldest first: a till that repeats one without a key finds it, though others sold
+    /// in between.
+    pub last_sales: Vec<PaymentId>,
     /// When the last settlement was done: card sales since then can be voided, older ones are refunded.
     pub shift_began_ms: UnixMs,
     /// When the settlement before that was done: the shift that was closed last began there.
@@ -55,6 +56,9 @@ pub struct Register {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub cash_links: BTreeMap<String, CashLink>,
 }
+
+/// So many of them are remembered: more than there are tills at one terminal.
+pub const LAST_SALES_KEPT: usize = 8;
 
 /// How this terminal is set up, as far as the machine needs it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -195,7 +199,7 @@ impl Terminal {
             pinpad: Pinpad::default(),
             scanner_present: false,
             scan_deadline_monotonic_ms: None,
-            last_sale_ended_monotonic_ms: None,
+            sales_ended_monotonic_ms: BTreeMap::new(),
             stale_codes: BTreeSet::new(),
             notice: None,
         }
@@ -222,5 +226,7 @@ impl Terminal {
         let spoken_of = self.pinpad.at.as_ref().and_then(PinpadAt::payment);
         self.recalled.clear();
         self.payments.retain(|id, p| !p.may_leave_memory() || spoken_of == Some(*id));
+        let last = &self.register.last_sales;
+        self.sales_ended_monotonic_ms.retain(|id, _| last.contains(id));
     }
 }

@@ -5,7 +5,7 @@ use crate::payment::card::{Job, Run, Settlement, SettlementId, SettlementState};
 use crate::payment::fiscal::{Confirmation, ConfirmationState, Fiscal};
 use crate::payment::sale::{Answer, Method, Payment, PaymentId, Refund, RefundId, RefundState, State, UnixMs};
 use crate::payment::sbp::Sbp;
-use crate::payment::terminal::Terminal;
+use crate::payment::terminal::{LAST_SALES_KEPT, Terminal};
 use std::sync::Arc;
 
 impl Terminal {
@@ -95,8 +95,10 @@ impl Terminal {
         if self.payments.contains_key(id) {
             return Err(ApplyError::Twice { what: format!("payment {id}") });
         }
-        if *method == Method::Humo {
-            self.register.last_sale = Some(*id);
+        if *method == Method::Humo && token.is_none() {
+            let last = &mut self.register.last_sales;
+            last.push(*id);
+            last.drain(..last.len().saturating_sub(LAST_SALES_KEPT));
         }
         self.payments.insert(
             *id,

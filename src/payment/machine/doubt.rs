@@ -20,8 +20,9 @@ use crate::payment::terminal::Terminal;
 impl Step {
     /// The daemon begins: whatever the last life left in progress is in doubt, unless nothing can have been sent.
     pub(super) fn started(&mut self) -> Result<(), Rejection> {
-        // How long ago the last life ended is for no clock to say: its last card sale is found again as if it had ended now.
-        self.t.last_sale_ended_monotonic_ms = Some(self.now.monotonic_ms);
+        // How long ago the last life ended is for no clock to say: its last card sales are found again as if they had ended now.
+        let ended = self.t.register.last_sales.iter().map(|id| (*id, self.now.monotonic_ms));
+        self.t.sales_ended_monotonic_ms = ended.collect();
         let open: Vec<_> = self.t.payments.values().cloned().collect();
         for payment in open {
             if let Some(sbp) = &payment.sbp {

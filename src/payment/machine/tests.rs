@@ -19,7 +19,7 @@ use crate::payment::sale::{
     Approval, CancelledBy, Decline, DeclineKind, Doubt, Merchant, Method, Payment, PaymentId, Private, RefundId,
     RefundState, State, Token,
 };
-use crate::payment::terminal::{Policy, Terminal};
+use crate::payment::terminal::{LAST_SALES_KEPT, Policy, Terminal};
 use crate::payment::{Currency, Money};
 
 const CODE: &str = "880101698207133392";
@@ -336,14 +336,27 @@ fn a_till_that_heard_cancelled_and_sells_again_finds_the_money_that_came_after_i
 }
 
 #[test]
+fn an_unanswered_card_sale_is_found_again_though_other_tills_sold_since() {
+    let mut desk = Desk::new();
+    desk.card_sale(1, 50_000);
+    for number in 2..=LAST_SALES_KEPT as u128 {
+        desk.heard_card_sale(number, 60_000);
+    }
+    desk.sells(sell(20, Method::Humo, 50_000, None));
+    assert_eq!(desk.about(), Some(Subject::Payment(id(1))), "its customer would be charged twice");
+    desk.does(Event::Answered { payment: id(1) });
+    desk.card_sale(21, 50_000);
+    assert_eq!(desk.t.register.last_sales.len(), LAST_SALES_KEPT);
+}
+
+#[test]
 fn an_unanswered_card_sale_is_found_again_though_the_wall_clock_stepped_and_an_answered_one_is_not() {
     let mut desk = Desk::new();
     desk.card_sale(1, 50_000);
     desk.at_ms += 899_000;
     desk.sells(sell(2, Method::Humo, 50_000, None));
     assert_eq!(desk.about(), Some(Subject::Payment(id(1))));
-    desk.t.last_sale_ended_monotonic_ms = None;
-    desk.t.register.last_sale = Some(id(1));
+    desk.t.sales_ended_monotonic_ms.clear();
     std::sync::Arc::make_mut(desk.t.payments.get_mut(&id(1)).unwrap()).updated_ms = 0;
     desk.does(Event::Started);
     desk.does(Event::PinpadUp);

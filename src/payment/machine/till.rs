@@ -56,7 +56,6 @@ impl Step {
             sbp: None,
         })?;
         if card {
-            self.t.last_sale_ended_monotonic_ms = None;
             self.start_run(sell.run, super::pinpad::sale(sell.id), PinpadOrder::Sale(sell.amount));
         } else if sell.code.is_some() {
             self.effect(Effect::Charge { payment: self.known(sell.id)? });
@@ -98,19 +97,22 @@ impl Step {
         Ok(None)
     }
 
-    /// The last card sale of the same amount, if its till cannot know how it ended.
+    /// The last card sale of the same amount without a key, if its till cannot know how it ended. Another till may have sold since.
     fn unanswered_card_sale(&self, sell: &Sell) -> Option<PaymentId> {
-        let last = self.t.payments.get(&self.t.register.last_sale?)?;
+        let last = self.t.register.last_sales.iter().rev().filter_map(|id| self.t.payments.get(id));
+        last.filter(|p| p.token.is_none() && p.amount == sell.amount).find(|p| self.is_unanswered(p)).map(|p| p.id)
+    }
+
+    fn is_unanswered(&self, sale: &Payment) -> bool {
         // Within one life the clock that never steps decides; a step of the other one must not charge a customer twice.
-        let age_ms = match self.t.last_sale_ended_monotonic_ms {
-            Some(ended) => i64::try_from(self.now.monotonic_ms.saturating_sub(ended)).unwrap_or(i64::MAX),
-            None => self.now.wall_ms.saturating_sub(last.updated_ms),
+        let age_ms = match self.t.sales_ended_monotonic_ms.get(&sale.id) {
+            Some(ended) => i64::try_from(self.now.monotonic_ms.saturating_sub(*ended)).unwrap_or(i64::MAX),
+            None => self.now.wall_ms.saturating_sub(sale.updated_ms),
         };
-        let unheard = !last.answered && age_ms <= self.t.policy.join_unanswered_ms;
+        let unheard = !sale.answered && age_ms <= self.t.policy.join_unanswered_ms;
         // Whoever hung up on a sale, or called it off, and asks again wants a new one.
-        let called_off = matches!(last.state, State::Cancelled { .. });
-        let joins = !last.state.is_final() || unheard && !called_off;
-        (joins && last.token.is_none() && last.amount == sell.amount).then_some(last.id)
+        let called_off = matches!(sale.state, State::Cancelled { .. });
+        !sale.state.is_final() || unheard && !called_off
     }
 
     pub(super) fn scanned(&mut self, text: &str) -> Result<(), Rejection> {
@@ -291,6 +293,10 @@ impl Step {
         }
         if let Some(last) = &self.t.settlement {
             if last.state == SettlementState::Processing {
+                if token.is_some() {
+                    // Joined to another request's settlement, its repeat under this key would close the next shift.
+                    return Err(Denial::PinpadBusy.into());
+                }
                 self.done.about = Some(Subject::Settlement(last.id));
                 return Ok(());
             }

@@ -287,6 +287,22 @@ fn a_closing_that_never_came_to_the_pinpad_leaves_the_number_of_the_empty_shift_
 }
 
 #[test]
+fn a_settlement_is_joined_without_a_key_and_never_under_another_one() {
+    let mut desk = Desk::new();
+    let settle = |number, key: Option<&str>| Event::Settle {
+        id: SettlementId(Uuid::from_u128(number)),
+        run: RunId(Uuid::from_u128(3_000 + number)),
+        token: key.map(|key| Token { key: key.into(), digest: "settle".into() }),
+    };
+    desk.does(settle(50, Some("a")));
+    for repeat in [settle(51, Some("a")), settle(52, None)] {
+        desk.does(repeat);
+        assert_eq!(desk.about(), Some(Subject::Settlement(SettlementId(Uuid::from_u128(50)))));
+    }
+    assert_eq!(desk.tries(settle(53, Some("b"))), Err(Denial::PinpadBusy));
+}
+
+#[test]
 fn a_shift_that_was_closed_by_hand_settles_every_sale_known_here_and_tells_no_totals() {
     let mut desk = Desk::new();
     desk.heard_card_sale(1, 50_000);
