@@ -14,6 +14,8 @@ use tolov::payment::terminal::{Lookup, Register};
 #[derive(Clone, Default)]
 struct Rows {
     payments: BTreeMap<PaymentId, Arc<Payment>>,
+    /// Rows that were asked for since they were written, as the disk gives them back: taking one apart is most of a day's work.
+    read: BTreeMap<PaymentId, Payment>,
     /// Every settlement as it stands, in their order.
     settlements: Vec<Arc<Settlement>>,
     register: Register,
@@ -43,6 +45,12 @@ pub(crate) struct Disk {
 impl Disk {
     pub(crate) fn payments(&self) -> impl Iterator<Item = &Arc<Payment>> {
         self.kept.payments.values()
+    }
+
+    /// A row as it is read.
+    fn row(&mut self, id: PaymentId) -> Payment {
+        let Rows { payments, read: rows, .. } = &mut self.kept;
+        rows.entry(id).or_insert_with(|| read(&*payments[&id])).clone()
     }
 
     pub(crate) fn payment(&self, id: PaymentId) -> Option<&Arc<Payment>> {
@@ -95,9 +103,10 @@ fn read<T: serde::Serialize + serde::de::DeserializeOwned>(row: &T) -> T {
 
 impl Ledger for OnDisk {
     fn open_items(&mut self) -> Result<OpenItems, LedgerError> {
-        let disk = self.disk.lock().unwrap();
+        let mut disk = self.disk.lock().unwrap();
+        let open: Vec<PaymentId> = disk.payments().filter(|p| !p.may_leave_memory()).map(|p| p.id).collect();
         Ok(OpenItems {
-            payments: disk.payments().filter(|p| !p.may_leave_memory()).map(|p| read(&**p)).collect(),
+            payments: open.into_iter().map(|id| disk.row(id)).collect(),
             settlement: disk.settlements().last().map(|s| read(&**s)),
             register: disk.kept.register.clone(),
         })
@@ -123,11 +132,11 @@ impl Ledger for OnDisk {
                 p.method == *method && p.approval.as_ref().and_then(|a| a.payment_id.as_ref()) == Some(id)
             }
         };
-        let disk = self.disk.lock().unwrap();
-        let mut found: BTreeMap<PaymentId, Payment> = BTreeMap::new();
-        for p in disk.payments().chain(self.open.iter().flat_map(|rows| rows.payments.values())).filter(fits) {
-            found.insert(p.id, read(&**p));
-        }
+        let mut disk = self.disk.lock().unwrap();
+        let kept: Vec<PaymentId> = disk.payments().filter(fits).map(|p| p.id).collect();
+        let mut found: BTreeMap<PaymentId, Payment> = kept.into_iter().map(|id| (id, disk.row(id))).collect();
+        let written = self.open.iter().flat_map(|rows| rows.payments.values()).filter(fits);
+        found.extend(written.map(|p| (p.id, read(&**p))));
         Ok(found.into_values().collect())
     }
 
@@ -162,6 +171,7 @@ impl Ledger for OnDisk {
             _ => {}
         }
         disk.commits += 1;
+        disk.kept.read.retain(|id, _| !open.payments.contains_key(id));
         disk.kept.payments.extend(open.payments);
         for settlement in open.settlements {
             match disk.kept.settlements.iter_mut().find(|s| s.id == settlement.id) {

@@ -4,7 +4,7 @@ use tokio::sync::oneshot::Receiver;
 use tolov::driver::{Envelope, Ticket};
 use tolov::payment::card::{RunId, SettlementId};
 use tolov::payment::event::{Confirm, Denial, Event, GiveBack, Reply, SaleRef, Sell, Verdict};
-use tolov::payment::sale::{Method, PaymentId, RefundId, State};
+use tolov::payment::sale::{Method, PaymentId, RefundId, State, Token};
 use tolov::payment::{Currency, Money};
 
 use super::super::disk::Trouble;
@@ -17,6 +17,8 @@ pub(super) enum Asked {
     Sale,
     Confirm,
     Back,
+    /// The number is the key's.
+    Close,
     Nothing,
 }
 
@@ -57,8 +59,13 @@ impl World {
             }
             Act::Settle => {
                 let (id, run) = (SettlementId(self.dice.name()), RunId(self.dice.name()));
-                self.settlements.push((id, run));
-                ask(0, Asked::Nothing, Event::Settle { id, run, token: None });
+                let key = self.closing_key();
+                let token = key.map(|key| Token { key: format!("close:{key}"), digest: "settle".into() });
+                ask(
+                    key.unwrap_or(0),
+                    if token.is_some() { Asked::Close } else { Asked::Nothing },
+                    Event::Settle { id, run, token },
+                );
             }
             Act::Operator => {
                 if let Some(event) = self.operator() {
@@ -135,10 +142,10 @@ impl World {
     fn press(&mut self, number: usize) -> Option<Event> {
         let (id, run) = (PaymentId(self.dice.name()), RunId(self.dice.name()));
         let faults = self.faults;
-        // A card sale without a key is known by being the last one, and for a while: past that its cashier looks at the slip.
-        let last = self.disk.lock().unwrap().register().last_sale;
-        let is_last = last.is_some_and(|id| self.whose.get(&id) == Some(&number));
-        let forgotten = !is_last || self.now_ms > self.intents[number].pressed_ms + 600_000;
+        // A card sale without a key is known by being one of the last, and for a while: past that its cashier looks at the slip.
+        let last = self.disk.lock().unwrap().register().last_sales.clone();
+        let place = last.iter().rposition(|id| self.whose.get(id) == Some(&number));
+        let forgotten = place.is_none() || self.now_ms > self.intents[number].pressed_ms + 600_000;
         let intent = &mut self.intents[number];
         let keyless_card = intent.method == Method::Humo && intent.token.is_none();
         if keyless_card && intent.payment.is_some() && forgotten {
@@ -151,6 +158,7 @@ impl World {
             return None;
         }
         intent.presses += 1;
+        self.tally.joined += u64::from(keyless_card && intent.payment.is_some() && place < last.len().checked_sub(1));
         if intent.presses > 12 && intent.payment.is_none() && faults {
             intent.given_up = true;
             return None;
@@ -188,7 +196,7 @@ impl World {
         let of = SaleRef::Payment(intent.heard.as_ref()?.id);
         let id = *intent.gives_back.get_or_insert(fresh);
         let amount = Money::from_minor(intent.amount, Currency::Uzs);
-        let token = Some(tolov::payment::sale::Token { key: format!("back:{number}"), digest: id.to_string() });
+        let token = Some(Token { key: format!("back:{number}"), digest: id.to_string() });
         Some(Event::GiveBack(GiveBack { id: fresh, run, of, amount, token }))
     }
 
@@ -252,8 +260,35 @@ impl World {
                     self.broken = Some(format!("the receipt of sale {number} was refused: {why}"))
                 }
                 (Asked::Back, Err(_)) if self.faults => self.soon(Act::GiveBack(number), 200_000),
-                (Asked::Back | Asked::Nothing, _) => {}
+                (Asked::Close, Ok(ticket)) => self.closed(number, &ticket),
+                (Asked::Back | Asked::Close | Asked::Nothing, _) => {}
             }
+        }
+    }
+
+    /// The place of a key to ask for the closing of the shift under; `None` = without one.
+    fn closing_key(&mut self) -> Option<usize> {
+        match self.dice.below(3) {
+            0 => None,
+            1 if !self.closings.is_empty() => usize::try_from(self.dice.below(self.closings.len() as u64)).ok(),
+            _ => {
+                self.closings.push(None);
+                Some(self.closings.len() - 1)
+            }
+        }
+    }
+
+    /// A key names one settlement, for ever.
+    fn closed(&mut self, key: usize, ticket: &Ticket) {
+        let Reply::Settlement(settlement) = &ticket.first else { return };
+        let newest = self.disk.lock().unwrap().settlements().last().map(|s| s.id);
+        match self.closings[key] {
+            Some(first) if first != settlement.id => {
+                self.broken =
+                    Some(format!("key {key} was answered with settlement {first}, and now with {}", settlement.id));
+            }
+            Some(first) => self.tally.settled_again += u64::from(newest != Some(first)),
+            None => self.closings[key] = Some(settlement.id),
         }
     }
 

@@ -36,6 +36,7 @@ pub(crate) enum Act {
     Confirm(usize),
     GiveBack(usize),
     Deliver,
+    /// A till asks for the shift to be closed: without a key, under a new one, or again under one that it has used.
     Settle,
     Operator,
     Cut,
@@ -61,11 +62,13 @@ pub(crate) struct Tally {
     pub(crate) receipts: u64,
     pub(crate) given_back: u64,
     pub(crate) settled: u64,
+    pub(crate) settled_again: u64,
+    pub(crate) joined: u64,
     pub(crate) steps: u64,
 }
 
 impl Tally {
-    pub(crate) fn named(&self) -> [(&'static str, u64); 11] {
+    pub(crate) fn named(&self) -> [(&'static str, u64); 13] {
         [
             ("paid", self.paid),
             ("paid late", self.late),
@@ -78,6 +81,8 @@ impl Tally {
             ("confirmed", self.receipts),
             ("given back", self.given_back),
             ("settled", self.settled),
+            ("asked to be settled under a key of an older settlement", self.settled_again),
+            ("a card sale found again without a key after another till's", self.joined),
         ]
     }
 
@@ -94,6 +99,8 @@ impl Tally {
         self.receipts += other.receipts;
         self.given_back += other.given_back;
         self.settled += other.settled;
+        self.settled_again += other.settled_again;
+        self.joined += other.joined;
         self.steps += other.steps;
     }
 }
@@ -118,16 +125,20 @@ pub(crate) struct World {
     pub(crate) mis_signed: BTreeSet<PaymentId>,
     pub(crate) in_delivery: BTreeSet<PaymentId>,
     pub(crate) results: BTreeSet<(RunId, u32)>,
-    pub(crate) settlements: Vec<(SettlementId, RunId)>,
+    /// The keys under which tills asked for the shift to be closed, and the settlement that each was answered with first.
+    pub(crate) closings: Vec<Option<SettlementId>>,
     pub(crate) faults: bool,
     told: bool,
     pub(crate) broken: Option<String>,
     pub(crate) tally: Tally,
 }
 
+/// What is sold here.
+const METHODS: [Method; 3] = [Method::Humo, Method::Click, Method::Payme];
+
 pub(crate) fn policy() -> Policy {
     Policy {
-        methods: Method::ALL.to_vec(),
+        methods: METHODS.to_vec(),
         merchant: Some(Merchant { inn: "1".into(), kkm_id: "2".into(), device_id: "3".into() }),
         codes: tolov::payment::code::CodeTable::default(),
         scan_wait_ms: 60_000,
@@ -167,7 +178,7 @@ impl World {
             mis_signed: BTreeSet::new(),
             in_delivery: BTreeSet::new(),
             results: BTreeSet::new(),
-            settlements: Vec::new(),
+            closings: Vec::new(),
             faults: true,
             told,
             broken: None,
@@ -215,14 +226,17 @@ impl World {
             let step = i64::try_from(self.dice.below(200_000_000)).unwrap() - 100_000_000;
             self.soon(Act::Clock(step), day_ms);
         }
-        for act in [Act::Settle, Act::Settle, Act::Operator, Act::Operator, Act::Operator] {
+        for _ in 0..2 + self.dice.below(5) {
+            self.soon(Act::Settle, day_ms);
+        }
+        for act in [Act::Operator, Act::Operator, Act::Operator] {
             self.soon(act, day_ms);
         }
         self.run(day_ms)
     }
 
     fn intent(&mut self, number: usize) -> Intent {
-        let method = self.dice.one_of(&Method::ALL);
+        let method = self.dice.one_of(&METHODS);
         let keyed = self.dice.percent(50);
         let brings = method != Method::Humo && self.dice.percent(50);
         let shows = format!("88{:016}", number);
