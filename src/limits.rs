@@ -191,6 +191,12 @@ limits! {
     QRM_POLLS_A_MINUTE_MAX: u32 = 60;
     /// SBP codes that are watched at once, those that were called off included; past it no new one is asked for.
     SBP_CODES_MAX: usize = 256;
+    /// How long a QR terminal's list of products is used before QRManager is asked for it again: prices change within a day, not within a sale.
+    PRODUCTS_REFRESH_EVERY_MS: u64 = 300_000;
+    /// Before QRManager is asked again for a list of products that it did not give while an earlier one is known: a till does not wait for each.
+    PRODUCTS_ASK_AGAIN_MS: u64 = 30_000;
+    /// A kept list of products: twice what an answer may hold.
+    PRODUCTS_FILE_MAX_BYTES: u64 = 524_288;
 
     /// A secret: the longest key seen has 64 characters.
     CREDENTIAL_MAX_BYTES: u64 = 4_096;

@@ -3,10 +3,23 @@
 //! An SBP code cannot be withdrawn: a sale that was called off is watched on until QRManager says how its code ended, and money that
 //! still comes makes it `paid`, `late`.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use super::money::Money;
 use super::sale::{PaymentId, Private, RefundId};
+
+/// `sum` and `base_amount`, kopecks (§2.1). QRManager takes a sum of nothing; a sale of ours is always of something.
+pub const SUM_KOPECKS: RangeInclusive<i64> = 0..=100_000_000;
+/// Side of a code's picture, pixels (§2.1, cash links 1).
+pub const QR_SIZE_PIXELS: RangeInclusive<u16> = 100..=1_000;
+/// `payment_purpose`, characters (§2.1).
+pub const PURPOSE_MAX_CHARS: usize = 140;
+/// `count` of a product (§2.2).
+pub const PRODUCT_COUNT: RangeInclusive<u32> = 1..=1_000;
+/// `price` of a product, kopecks (§2.2).
+pub const PRODUCT_PRICE_KOPECKS: RangeInclusive<i64> = 1..=100_000_000;
 
 /// What a till asks of an SBP sale beside its amount; checked before it gets here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! One POST to a provider, sent at most once, and whether any byte of it left.
+//! One request to a provider, sent at most once, and whether any byte of it left.
 //!
 //! The client has no retries, no proxy, no redirects, speaks HTTP/1.1, and opens a connection for each request: an idle connection that the
 //! peer has just closed would turn "not sent" into "in doubt", and a pooled one makes the client library send a request a second time.
@@ -7,8 +7,8 @@ use std::error::Error;
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Response, redirect, retry};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::{Client, Method, Response, redirect, retry};
 
 use crate::limits;
 
@@ -48,8 +48,26 @@ impl Http {
 
     /// Post `body` as JSON and hear the whole answer, within the limits of time and size.
     pub(super) async fn post(&self, url: &str, body: String) -> Result<Answer, PostError> {
+        self.ask(Method::POST, url, None, Some(body)).await
+    }
+
+    /// Send a request, with a JSON body or without one, and hear the whole answer, within the limits of time and size. A secret header is
+    /// marked as such by whoever made it, so that nothing prints it.
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        url: &str,
+        secret: Option<(HeaderName, HeaderValue)>,
+        body: Option<String>,
+    ) -> Result<Answer, PostError> {
         let client = self.client().map_err(|e| PostError::NotSent(in_words("the HTTPS client cannot start", &e)))?;
-        let request = client.post(url).header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body);
+        let mut request = client.request(method, url);
+        if let Some((name, value)) = secret {
+            request = request.header(ACCEPT, HeaderValue::from_static("application/json")).header(name, value);
+        }
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body);
+        }
         let response = request.send().await.map_err(|e| self.failed(&e))?;
         let status = response.status().as_u16();
         let body = self.read_body(response).await?;

@@ -101,7 +101,14 @@ impl Step {
 
     fn code_made(&mut self, payment: &Payment, sbp: &Sbp, code: &QrCode) -> Result<(), Rejection> {
         let id = payment.id;
-        self.record(Fact::CodeMade { payment: id, code: code.clone() })?;
+        let mut code = code.clone();
+        // An activation answers without a link: what is paid at is the sticker.
+        if sbp.link_id.is_some()
+            && let Some(sticker) = self.link(&sbp.ask.profile).and_then(|link| link.link.clone())
+        {
+            code.link = sticker;
+        }
+        self.record(Fact::CodeMade { payment: id, code })?;
         let waits = payment.state == State::AwaitingPayer;
         if !waits && sbp.link_id.is_none() {
             // Called off while it was being made: it was never shown.

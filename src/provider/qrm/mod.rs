@@ -2,15 +2,37 @@
 //!
 //! One API key is one QR terminal there, so a terminal of ours may have several *profiles*, and a sale names one.
 
+pub mod access;
+mod answer;
+pub mod cash;
+mod client;
+pub mod code;
+pub mod error;
+pub mod link;
+pub mod loyalty;
+pub mod nomenclature;
+pub mod products;
+pub mod refund;
+pub mod registration;
 pub mod socket;
+pub mod status;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::SecretString;
 
 use crate::payment::sbp::Ofd;
+
+pub use access::SocketAddress;
+pub use client::Qrm;
+pub use error::QrmError;
+pub use loyalty::{LoyaltyAnswer, LoyaltyCard};
+pub use products::Product;
+pub use refund::RefundStatus;
+pub use registration::ReceiptStatus;
 
 /// How one QR terminal is reached: `[qrm.NAME]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +92,16 @@ impl Profiles {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<(&QrmSettings, &ReadKey)> {
         self.by_name.get(name).map(|(settings, key)| (settings, key))
+    }
+
+    /// A client of each, by name. Their lists of products are kept in `cache`, if there is such a directory to be.
+    #[must_use]
+    pub fn clients(&self, cache: Option<&Path>) -> BTreeMap<String, Arc<Qrm>> {
+        let client = |(name, (settings, key)): (&String, &(QrmSettings, ReadKey))| {
+            let client = Qrm::new(name, settings.clone(), ReadKey::clone(key));
+            (name.clone(), Arc::new(if let Some(dir) = cache { client.with_cache(dir) } else { client }))
+        };
+        self.by_name.iter().map(client).collect()
     }
 
     /// Their names.
