@@ -8,6 +8,7 @@ mod rig;
 
 use rig::{Rig, run};
 use serde_json::Value;
+use tolov::payment::event::{Delivery, Event};
 
 /// Holds a text against its picture under `tests/snapshots`.
 macro_rules! reads {
@@ -265,6 +266,66 @@ fn the_audit_holds_beside_a_running_daemon_and_fails_on_a_store_that_was_altered
     assert_eq!((told.code, told.stderr.matches("is this the terminal's store?").count()), (1, 1), "{}", told.stderr);
     assert_eq!(told.stderr.matches("unable to open").count(), 1, "{}", told.stderr);
     assert!(told.stderr.contains("Say where it is with --store DIR"), "{}", told.stderr);
+}
+
+#[test]
+fn a_month_of_the_journal_is_exported_beside_a_daemon_and_cut_off_only_without_one() {
+    let mut rig = Rig::new();
+    rig.sell_click(1, 50_000, "refused");
+    rig.sell_click(2, 60_000, "paid 7001");
+    let store = rig.dir.path().join("store");
+    let (store, to) = (store.to_str().unwrap(), rig.dir.path().join("2026-11.jsonl"));
+    let journal = |verb: &str, month: &str| {
+        let told = run(&["journal", verb, month, "--to", to.to_str().unwrap(), "--store", store]);
+        (told.code, told.stdout, told.stderr)
+    };
+    let (code, told, _) = journal("export", "2026-11");
+    assert_eq!(code, 0, "{told}");
+    let lines = std::fs::read_to_string(&to).unwrap().lines().count();
+    assert!(lines >= 4 && told.contains(&format!("lines    {lines}\n")), "{told}");
+    let (code, _, again) = journal("export", "2026-11");
+    assert_eq!((code, again.contains("2026-11.jsonl")), (1, true), "never over another file: {again}");
+    std::fs::remove_file(&to).unwrap();
+    assert!(journal("export", "2026-10").1.contains("lines    0\n"));
+    std::fs::remove_file(&to).unwrap();
+
+    let (code, _, refused) = journal("compact", "2026-11");
+    assert_eq!((code, refused.contains("systemctl stop tolov"), to.exists()), (1, true, false), "{refused}");
+    rig.stop();
+    let (code, _, refused) = journal("compact", "2026-11");
+    assert_eq!((code, refused.contains("with its receipt owed")), (1, true), "{refused}");
+    rig.start();
+    rig.confirm(2, "2421");
+    rig.tell(Event::Delivered {
+        payment: rig.payment(2),
+        number: 1,
+        outcome: Delivery::Confirmed { answer: None },
+        jitter_permille: 0,
+    });
+    rig.stop();
+    let told = run(&["journal", "compact", "2026-11", "--json", "--to", to.to_str().unwrap(), "--store", store]);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    let told = json(&told.stdout);
+    assert_eq!(told["lines"], std::fs::read_to_string(&to).unwrap().lines().count());
+    assert_eq!((told["cut_at"].clone(), told["sha256"].as_str().unwrap().len()), (told["lines"].clone(), 64));
+    assert_eq!(run(&["audit", "--store", store]).code, 0);
+    rig.start();
+    assert!(rig.ask(&["payment", "show", &rig.id(2)]).contains("7001"), "the payment is there still");
+}
+
+#[test]
+fn the_journal_of_no_store_is_nobodys() {
+    let dir = tempfile::tempdir().unwrap();
+    let nowhere = dir.path().join("nowhere");
+    for verb in ["export", "compact"] {
+        let told = run(&["journal", verb, "2026-11", "--to", "/dev/null", "--store", nowhere.to_str().unwrap()]);
+        assert_eq!((told.code, nowhere.exists()), (1, false), "{}", told.stderr);
+        assert!(told.stderr.contains("there is no store; say where it is with --store DIR"), "{}", told.stderr);
+    }
+    for month in ["2026", "2026-13", "2026-11-01", "november"] {
+        let told = run(&["journal", "export", month, "--to", "/dev/null", "--store", "/nowhere"]);
+        assert_eq!((told.code, told.stderr.contains("write it as 2026-11")), (2, true), "{}", told.stderr);
+    }
 }
 
 #[test]

@@ -76,6 +76,9 @@ pub enum Ask {
     Pinpad(PinpadCommand),
     /// Prove that the journal, the payments and the queue agree. Works with and without the daemon.
     Audit(AuditArgs),
+    /// The journal's lines: write a month of them to a file, or cut them off as well.
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// Say everything that is wrong with a configuration, and start nothing.
     Check(CheckArgs),
 }
@@ -350,6 +353,41 @@ pub struct AuditArgs {
     /// Print JSON, with stable names.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// `tolov journal`.
+#[derive(Debug, Subcommand)]
+pub enum JournalCommand {
+    /// Write the lines of one month to a file. Works with and without the daemon; nothing is cut off.
+    Export(JournalArgs),
+    /// Write the lines up to the end of a month to a file and cut them off, once everything in them is final. The daemon must be stopped.
+    Compact(JournalArgs),
+}
+
+/// `tolov journal export`, `tolov journal compact`.
+#[derive(Debug, Args)]
+pub struct JournalArgs {
+    /// Which month, where the terminal stands.
+    #[arg(value_name = "YYYY-MM", value_parser = month)]
+    pub(super) month: jiff::civil::Date,
+    /// The file, one JSON object a line; never over another file.
+    #[arg(long, value_name = "FILE")]
+    pub(super) to: PathBuf,
+    /// The store's folder.
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub(super) store: Option<PathBuf>,
+    /// The configuration that says where the store is.
+    #[arg(long, value_name = "FILE", default_value = "/etc/tolov/tolov.toml")]
+    pub(super) config: PathBuf,
+    /// Print JSON, with stable names.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// The first day of a month.
+fn month(text: &str) -> Result<jiff::civil::Date, String> {
+    let first: Option<jiff::civil::Date> = format!("{text}-01").parse().ok();
+    first.filter(|_| text.len() == "2026-11".len()).ok_or_else(|| "write it as 2026-11".to_owned())
 }
 
 /// `tolov check`.

@@ -8,6 +8,7 @@ pub mod args;
 mod audit;
 mod check;
 mod client;
+mod journal;
 mod payment;
 mod pinpad;
 mod queue;
@@ -100,6 +101,9 @@ pub enum CliError {
     /// The store cannot be read.
     #[error("{0}; is this the terminal's store? Say where it is with --store DIR or --config FILE")]
     Store(crate::store::StoreError),
+    /// The journal was not written out or not cut off.
+    #[error("{0}")]
+    Journal(crate::store::StoreError),
     /// The daemon holds the PinPad's line.
     #[error("the daemon holds the PinPad; stop it first: systemctl stop tolov")]
     InService,
@@ -141,6 +145,7 @@ impl CliError {
             | Self::Forbidden { .. }
             | Self::Garbled { .. }
             | Self::Store(_)
+            | Self::Journal(_)
             | Self::InService
             | Self::Learn(_)
             | Self::File { .. } => Exit::Failed,
@@ -162,6 +167,7 @@ pub fn ask(command: &Ask) -> Result<Outcome, CliError> {
         Ask::Sales(command) => status::sales(command),
         Ask::Pinpad(command) => pinpad::run(command),
         Ask::Audit(args) => audit::run(args),
+        Ask::Journal(command) => journal::run(command),
         Ask::Check(args) => check::run(args),
     }
 }

@@ -45,7 +45,8 @@ fn list(args: &ListArgs) -> Result<Outcome, CliError> {
     print(args.asking.json, &rows, |rows| payments(rows.as_slice(), args.limit))
 }
 
-fn midnight(day: Date) -> Result<i64, CliError> {
+/// When a day begins where the terminal stands.
+pub(super) fn midnight(day: Date) -> Result<i64, CliError> {
     let zone = clock::local(0).time_zone().clone();
     let begins = day.to_zoned(zone).map_err(|error| CliError::Usage(format!("--day: {error}")))?;
     Ok(begins.timestamp().as_millisecond())

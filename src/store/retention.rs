@@ -3,25 +3,28 @@
 //!
 //! The triggers that keep the journal append-only are not weakened for it. A new file is built beside the old one: the payments as
 //! they stood at the cut (its checkpoint), the lines after it, everything else as it is. Only when the audit proves the new file
-//! does it take the old one's place, by one rename. Needs the daemon to be stopped: it takes the store's lock.
+//! does it take the old one's place, by one rename. Needs the daemon to be stopped: it takes the store's lock. Writing lines out ([`export`]) needs nothing.
 
 use ring::digest::{Context, SHA256};
 use rusqlite::{Connection, OpenFlags, params};
+use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::audit::audit_connection;
 use super::error::{StoreError, unreadable};
+use super::laid_up::frozen;
 use super::lock::Lock;
-use super::{FILE, LOCK, Store, StoreOptions, aside, open_file, replay, rows, schema};
+use super::{FILE, LOCK, Store, StoreOptions, aside, history, open_file, replay, rows, schema};
 use crate::payment::fiscal::Fiscal;
 use crate::payment::sale::{Payment, UnixMs};
 
 const SIDE_FILES: [&str; 3] = ["compact.db", "compact.db-wal", "compact.db-shm"];
 
 /// What was exported and cut off.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Compaction {
     /// The last line that was cut off; the journal now begins after it.
     pub cut_at: i64,
@@ -31,6 +34,36 @@ pub struct Compaction {
     pub export: PathBuf,
     /// SHA-256 of the export, in hexadecimal; also kept in the store.
     pub sha256: String,
+}
+
+/// What was exported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Exported {
+    /// Lines that were exported.
+    pub lines: u64,
+    /// Where to.
+    pub export: PathBuf,
+    /// SHA-256 of the export, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Which lines are written out: those up to a number, of a time.
+struct Range {
+    up_to: i64,
+    since_ms: UnixMs,
+    before_ms: UnixMs,
+}
+
+/// Write the lines of this time (from `since_ms` to just before `before_ms`) to `export` (JSON lines, a file that is not there yet).
+/// Works beside a running daemon; the store stays as it is.
+///
+/// # Errors
+/// There is no store, it cannot be read, or the file cannot be written; then no file is left.
+pub fn export(dir: &Path, since_ms: UnixMs, before_ms: UnixMs, export: &Path) -> Result<Exported, StoreError> {
+    let path = dir.join(FILE);
+    let conn = history::reader(&path).or_else(|why| frozen(&path).map_err(|_| why))?;
+    let (lines, sha256) = write_export(&conn, &Range { up_to: i64::MAX, since_ms, before_ms }, export)?;
+    Ok(Exported { lines, export: export.into(), sha256 })
 }
 
 /// Export the lines written before `before_ms` to `export` (JSON lines, a file that is not there yet), and cut them off.
@@ -60,24 +93,36 @@ pub fn compact(dir: &Path, options: &StoreOptions, before_ms: UnixMs, export: &P
         return Err(StoreError::NotCompacted { why: "no line is that old".into() });
     }
     everything_is_final(&old, cut_at).map_err(failed)?.map_or(Ok(()), |why| Err(StoreError::NotCompacted { why }))?;
-    let (lines, sha256) = write_export(&old, cut_at, export)?;
-    old.close().map_err(|(_, e)| failed(e))?;
+    let all = Range { up_to: cut_at, since_ms: UnixMs::MIN, before_ms: UnixMs::MAX };
+    let (lines, sha256) = write_export(&old, &all, export)?;
+    let compaction = Compaction { cut_at, lines, export: export.into(), sha256 };
+    let replaced = old.close().map_err(|(_, e)| failed(e)).and_then(|()| replace(dir, options, &compaction));
+    if replaced.is_err() {
+        // The lines are still in the store, and a second try writes this file again.
+        aside::remove(export)?;
+        remove_side_files(dir)?;
+    }
+    replaced?;
+    aside::sync(dir)?;
+    Ok(compaction)
+}
+
+/// Build the new file and put it in the old one's place. On an error the old file is where it was.
+fn replace(dir: &Path, options: &StoreOptions, compaction: &Compaction) -> Result<(), StoreError> {
+    let path = dir.join(FILE);
     if fs::metadata(dir.join("tolov.db-wal")).is_ok_and(|m| m.len() > 0) {
         let why = "another program has the store open (a shell, an audit); close it and try again".into();
         return Err(StoreError::NotCompacted { why });
     }
-
-    let compaction = Compaction { cut_at, lines, export: export.into(), sha256 };
     let side = dir.join(SIDE_FILES[0]);
     remove_side_files(dir)?;
-    let built = build(&path, &side, options, &compaction);
-    if built.is_err() {
-        remove_side_files(dir)?;
-    }
-    built?;
-    fs::rename(&side, &path).map_err(|e| StoreError::io(&path, &e))?;
-    aside::sync(dir)?;
-    Ok(compaction)
+    build(&path, &side, options, compaction)?;
+    // A technician is root, the daemon is not, and it has to write this file.
+    let old = fs::metadata(&path).map_err(|e| StoreError::io(&path, &e))?;
+    fs::set_permissions(&side, old.permissions())
+        .and_then(|()| std::os::unix::fs::chown(&side, Some(old.uid()), Some(old.gid())))
+        .and_then(|()| fs::rename(&side, &path))
+        .map_err(|e| StoreError::io(&path, &e))
 }
 
 /// The last line before the first one that is not old enough. A clock that stepped back may make a later line look old: it stays.
@@ -107,15 +152,27 @@ fn everything_is_final(old: &Connection, cut_at: i64) -> rusqlite::Result<Option
     Ok(settlement.map(|s| format!("settlement {} is {}; it has to end first", s.id, s.state.name())))
 }
 
-/// Write the lines, read them back, and answer how many there are and their digest.
-fn write_export(old: &Connection, cut_at: i64, export: &Path) -> Result<(u64, String), StoreError> {
+/// Write the lines, read them back, and answer how many there are and their digest. What is not whole is not left behind.
+fn write_export(conn: &Connection, range: &Range, export: &Path) -> Result<(u64, String), StoreError> {
+    // Masked as it is, it is the story of every sale: for its owner alone.
+    let created = File::options().write(true).create_new(true).mode(0o600).open(export);
+    let file = created.map_err(|e| StoreError::io(export, &e))?;
+    let written = fill_export(conn, range, file, export);
+    if written.is_err() {
+        aside::remove(export)?;
+    }
+    written
+}
+
+fn fill_export(conn: &Connection, range: &Range, file: File, export: &Path) -> Result<(u64, String), StoreError> {
+    const LINES: &str =
+        "SELECT seq, at_ms, body FROM journal WHERE seq <= ?1 AND at_ms >= ?2 AND at_ms < ?3 ORDER BY seq";
     let broken = |e: std::io::Error| StoreError::io(export, &e);
     let failed = |e: rusqlite::Error| StoreError::sqlite(export, &e);
-    let mut file = BufWriter::new(File::create_new(export).map_err(broken)?);
+    let mut file = BufWriter::new(file);
     let mut written = Context::new(&SHA256);
-    let mut statement =
-        old.prepare("SELECT seq, at_ms, body FROM journal WHERE seq <= ?1 ORDER BY seq").map_err(failed)?;
-    let mut lines = statement.query([cut_at]).map_err(failed)?;
+    let mut statement = conn.prepare(LINES).map_err(failed)?;
+    let mut lines = statement.query((range.up_to, range.since_ms, range.before_ms)).map_err(failed)?;
     while let Some(line) = lines.next().map_err(failed)? {
         let text = export_line(line).map_err(failed)?;
         written.update(text.as_bytes());
@@ -137,9 +194,7 @@ fn write_export(old: &Connection, cut_at: i64, export: &Path) -> Result<(u64, St
     }
     let (written, read) = (written.finish(), read.finish());
     if written.as_ref() != read.as_ref() {
-        return Err(StoreError::NotCompacted {
-            why: format!("{} reads otherwise than it was written", export.display()),
-        });
+        return Err(StoreError::Other { path: export.into(), what: "it reads otherwise than it was written".into() });
     }
     Ok((count, read.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()))
 }

@@ -1,12 +1,13 @@
 //! A whole terminal without its devices: the real store, driver and socket in a temporary folder, on a clock that stands still.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use tolov::api::control::{Control, Desk};
@@ -66,6 +67,7 @@ pub(crate) struct Rig {
     settlement: Arc<Mutex<Settlement>>,
     asked: watch::Receiver<bool>,
     stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Rig {
@@ -73,22 +75,27 @@ impl Rig {
         let dir = tempfile::tempdir().unwrap();
         let runtime = Runtime::new().unwrap();
         let clock = Clock::set_at(NOW_MS);
-        let options = StoreOptions { reserve_bytes: 65_536, ..StoreOptions::at(NOW_MS) };
-        let store = Store::open(&dir.path().join("store"), &options).unwrap();
-        let history = Arc::new(store.archive().unwrap());
-        let (driver, handle) = Driver::new(store, policy(), clock.clone()).unwrap();
-        let (stop, stopped) = watch::channel(false);
         let settlement = Arc::new(Mutex::new(Settlement::Total(0)));
-        let (outside, script) = (handle.clone(), settlement.clone());
-        let (asks, asked) = watch::channel(false);
-        runtime.spawn(driver.run(move |effect| play(effect, &outside, &script, asks.clone()), stopped.clone()));
         let socket = dir.path().join("control.sock");
-        let desk = Desk { driver: handle.clone(), history, clock: clock.clone(), schedule: None };
-        let control = runtime.block_on(Control::bind(&socket)).unwrap();
-        runtime.spawn(control.serve(desk, stopped));
-        let rig = Self { dir, socket, runtime, driver: handle, clock, settlement, asked, stop };
+        let (driver, asked, stop, tasks) = begin(&dir, &socket, &runtime, &clock, &settlement);
+        let rig = Self { dir, socket, runtime, driver, clock, settlement, asked, stop, tasks };
         rig.ready();
         rig
+    }
+
+    /// The daemon ends, and lets its store go.
+    pub(crate) fn stop(&mut self) {
+        self.stop.send_replace(true);
+        for task in self.tasks.drain(..) {
+            self.runtime.block_on(task).unwrap();
+        }
+    }
+
+    /// The daemon's next life.
+    pub(crate) fn start(&mut self) {
+        let life = begin(&self.dir, &self.socket, &self.runtime, &self.clock, &self.settlement);
+        (self.driver, self.asked, self.stop, self.tasks) = life;
+        self.ready();
     }
 
     /// A command that is done.
@@ -188,7 +195,11 @@ impl Rig {
         *self.settlement.lock().unwrap() = Settlement::Refused;
     }
 
-    fn tell(&self, event: Event) {
+    pub(crate) fn payment(&self, number: u8) -> PaymentId {
+        name(number)
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
         self.runtime.block_on(self.driver.tell(event));
         self.ready();
     }
@@ -216,6 +227,29 @@ impl Drop for Rig {
     fn drop(&mut self) {
         self.stop.send_replace(true);
     }
+}
+
+/// One life of the daemon.
+fn begin(
+    dir: &TempDir,
+    socket: &Path,
+    runtime: &Runtime,
+    clock: &Clock,
+    settlement: &Arc<Mutex<Settlement>>,
+) -> (Handle, watch::Receiver<bool>, watch::Sender<bool>, Vec<JoinHandle<()>>) {
+    let options = StoreOptions { reserve_bytes: 65_536, ..StoreOptions::at(NOW_MS) };
+    let store = Store::open(&dir.path().join("store"), &options).unwrap();
+    let history = Arc::new(store.archive().unwrap());
+    let (driver, handle) = Driver::new(store, policy(), clock.clone()).unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let (outside, script) = (handle.clone(), settlement.clone());
+    let (asks, asked) = watch::channel(false);
+    let decides =
+        runtime.spawn(driver.run(move |effect| play(effect, &outside, &script, asks.clone()), stopped.clone()));
+    let desk = Desk { driver: handle.clone(), history, clock: clock.clone(), schedule: None };
+    let control = runtime.block_on(Control::bind(socket)).unwrap();
+    let answers = runtime.spawn(control.serve(desk, stopped));
+    (handle, asked, stop, vec![decides, answers])
 }
 
 fn name(number: u8) -> PaymentId {

@@ -5,7 +5,7 @@ use crate::history::History as _;
 use crate::payment::sale::RefundState;
 use crate::payment::terminal::Lookup;
 use crate::store::audit::audit;
-use crate::store::retention::compact;
+use crate::store::retention::{compact, export};
 use crate::store::{FILE, StoreError};
 
 /// Two sales that ended, and the time after them.
@@ -26,6 +26,7 @@ fn refusal(dir: &TempDir, before_ms: i64) -> String {
     let export = dir.path().join("refused.jsonl");
     let refused = compact(dir.path(), &options(), before_ms, &export).expect_err("not final").to_string();
     assert_eq!(std::fs::read(dir.path().join(FILE)).expect("read"), before, "nothing was changed");
+    assert!(!export.exists(), "a second try may write it");
     refused
 }
 
@@ -115,4 +116,38 @@ fn nothing_old_a_running_daemon_and_an_export_that_exists_are_refused() {
     assert!(compact(dir.path(), &options(), end_ms, &export).is_err());
     assert_eq!(std::fs::read_to_string(&export).expect("read"), "kept");
     assert!(audit(dir.path()).expect("read").holds());
+}
+
+#[test]
+fn lines_of_a_time_are_exported_beside_a_daemon_and_none_is_cut_off() {
+    let (dir, store, scribe, end_ms) = a_month();
+    let to = dir.path().join("1.jsonl");
+    let done = export(dir.path(), NOW_MS + 2_000, scribe.at_ms, &to).expect("exported");
+    let lines = std::fs::read_to_string(&to).expect("read");
+    assert_eq!((done.lines, lines.lines().count()), (4, 4), "the first and the last event are outside: {lines}");
+    assert!(lines.starts_with("{\"seq\":2,"), "{lines}");
+    assert!(export(dir.path(), 0, end_ms, &to).is_err(), "never over another file");
+    assert_eq!(std::fs::read_to_string(&to).expect("read"), lines);
+    drop(store);
+    let report = audit(dir.path()).expect("read");
+    assert!(report.holds() && report.cut_at.is_none() && report.lines == 10, "{report}");
+}
+
+#[test]
+fn the_new_file_belongs_to_whom_the_old_one_belonged_and_the_export_to_its_owner_alone() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let (dir, store, _, end_ms) = a_month();
+    drop(store);
+    let file = dir.path().join(FILE);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("set");
+    // Only root can give a file away; for anybody else the owner is the same before and after by itself.
+    let _ = std::os::unix::fs::chown(&file, Some(12_345), Some(12_345));
+    let whose = |m: std::fs::Metadata| (m.uid(), m.gid(), m.mode() & 0o777);
+    let before = std::fs::metadata(&file).map(|m| (m.ino(), whose(m))).expect("read");
+    let export = dir.path().join("1.jsonl");
+    compact(dir.path(), &options(), end_ms, &export).expect("compacted");
+    let after = std::fs::metadata(&file).map(|m| (m.ino(), whose(m))).expect("read");
+    assert_ne!(after.0, before.0, "it is a new file");
+    assert_eq!(after.1, before.1);
+    assert_eq!(std::fs::metadata(&export).expect("read").mode() & 0o777, 0o600);
 }
