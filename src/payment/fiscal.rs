@@ -136,7 +136,7 @@ pub struct ElectronicReceipt {
     pub total: Money,
     /// SHA-256 of the body, hex: two receipts are the same if their bodies are.
     pub digest: String,
-    /// The body, compact JSON, as it is sent; absent once it was delivered.
+    /// The body as it is sent, of which `digest` is; absent once it was delivered.
     #[serde(skip)]
     pub body: Private,
 }

@@ -1,4 +1,5 @@
-//! The link that a fiscal module prints on a receipt (providers.md §5), and the receipt that a till brings with it.
+//! The link that a fiscal module prints on a receipt (providers.md §5), and the receipt that a till brings with it. What is to become
+//! an electronic receipt is in [`document`].
 //!
 //! ```text
 //! https://ofd.soliq.uz/check?t=UZ170703100597&r=2421&c=20230104121801&s=514343190161
@@ -8,6 +9,13 @@
 //!                      │       └ terminal id
 //!                      └ check: a physical module, epi: a virtual one
 //! ```
+
+pub mod document;
+
+mod atol;
+mod ferma;
+mod reader;
+mod vat;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
