@@ -11,7 +11,6 @@
 
 mod books;
 mod faults;
-mod leash;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -31,13 +30,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::leash::{self, Leash, LeashedListener};
+use super::ledger::BooksError;
 use crate::clock::Clock;
 use crate::limits;
 use crate::payment::money::Unit;
 
-pub use books::{Books, BooksError, Entry, Vendor};
+pub use books::{Books, Entry, Vendor};
 pub use faults::{Fault, FaultKind, Faults};
-use leash::{Leash, LeashedListener};
 use request::{ChargeRequest, ConfirmRequest};
 
 /// How the simulator is set up.

@@ -11,12 +11,16 @@
 
 mod bench;
 pub mod gateway;
+mod leash;
+mod ledger;
 mod page;
 mod picture;
 mod power;
 mod proxy;
+pub mod qrm;
 mod run;
 
 pub use bench::BenchError;
+pub use ledger::BooksError;
 pub use power::{PowerError, end_with_the_demo};
 pub use run::{DemoError, DemoOptions, run};

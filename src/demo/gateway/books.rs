@@ -1,11 +1,11 @@
 //! The gateway's own books: what it charged and which receipts it was given. Append-only; the witness when our terminal is asked what it did.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::demo::ledger::{BooksError, Ledger};
 
 /// Whose endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,65 +55,32 @@ pub enum Entry {
     },
 }
 
-/// Why the books cannot be kept.
-#[derive(Debug, thiserror::Error)]
-pub enum BooksError {
-    /// The file cannot be opened, read or written.
-    #[error("the simulated gateway's books {} cannot be used: {source}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// The system's words.
-        source: std::io::Error,
-    },
-    /// A line was written by something else.
-    #[error("line {line} of the simulated gateway's books {} is no entry", path.display())]
-    Line {
-        /// Which file.
-        path: PathBuf,
-        /// Counts from 1.
-        line: usize,
-    },
-}
-
 /// The books.
 #[derive(Debug, Default)]
 pub struct Books {
-    entries: Vec<Entry>,
+    ledger: Ledger<Entry>,
     codes: HashSet<(Vendor, String)>,
     charges: HashSet<(Vendor, String)>,
     receipts: HashMap<(Vendor, String), String>,
-    file: Option<(PathBuf, File)>,
 }
 
 impl Books {
     /// Open the books in this file, with everything that earlier lives wrote; `None` = in memory only.
     ///
     /// # Errors
-    /// The file cannot be used or is something else. A last line without its end was never answered for, and is dropped.
+    /// The file cannot be used or is something else.
     pub fn open(path: Option<&Path>) -> Result<Self, BooksError> {
+        let ledger = Ledger::open(path)?;
         let mut books = Self::default();
-        let Some(path) = path else { return Ok(books) };
-        let failed = |source| BooksError::File { path: path.to_owned(), source };
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(failed)?;
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        for (index, line) in text[..whole].lines().enumerate() {
-            let unreadable = |_| BooksError::Line { path: path.to_owned(), line: index + 1 };
-            books.remember(serde_json::from_str(line).map_err(unreadable)?);
-        }
-        file.set_len(whole as u64).map_err(failed)?;
-        file.seek(SeekFrom::End(0)).map_err(failed)?;
-        books.file = Some((path.to_owned(), file));
+        ledger.entries().iter().for_each(|entry| books.remember(entry));
+        books.ledger = ledger;
         Ok(books)
     }
 
     /// Everything, oldest first.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
-        &self.entries
+        self.ledger.entries()
     }
 
     /// Book a charge.
@@ -150,20 +117,14 @@ impl Books {
         Ok(true)
     }
 
-    /// In the file first, so that what was answered for is never forgotten.
     fn write(&mut self, entry: Entry) -> Result<(), BooksError> {
-        if let Some((path, file)) = &mut self.file {
-            let failed = |source| BooksError::File { path: path.clone(), source };
-            let mut line = serde_json::to_string(&entry).map_err(|e| failed(e.into()))?;
-            line.push('\n');
-            file.write_all(line.as_bytes()).map_err(failed)?;
-        }
-        self.remember(entry);
+        self.ledger.write(entry.clone())?;
+        self.remember(&entry);
         Ok(())
     }
 
-    fn remember(&mut self, entry: Entry) {
-        match &entry {
+    fn remember(&mut self, entry: &Entry) {
+        match entry {
             Entry::Charge { vendor, code, payment_id, .. } => {
                 self.codes.insert((*vendor, code.clone()));
                 self.charges.insert((*vendor, payment_id.clone()));
@@ -172,6 +133,5 @@ impl Books {
                 self.receipts.insert((*vendor, payment_id.clone()), link.clone());
             }
         }
-        self.entries.push(entry);
     }
 }

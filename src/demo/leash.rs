@@ -15,8 +15,8 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Enough for a head, too little for a whole answer: every answer of the gateway is longer.
-pub(super) const HALF_AN_ANSWER_BYTES: usize = 160;
+/// Enough for a head, too little for a whole answer: every answer of the simulated vendors is longer.
+pub(super) const HALF_AN_ANSWER_BYTES: usize = 120;
 
 /// The end of a connection's leash: how many bytes it may still send.
 #[derive(Clone, Debug)]
