@@ -17,6 +17,7 @@ pub(super) const APPLICATION_ID: u32 = 0x746f_6c76;
 pub(super) const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("migrations/0001-journal-payments-queue.sql")),
     M::up(include_str!("migrations/0002-settlement-tokens.sql")),
+    M::up(include_str!("migrations/0003-last-card-sales.sql")),
 ];
 
 /// What a commit waits for.

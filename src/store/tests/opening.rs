@@ -56,7 +56,7 @@ fn a_store_of_the_future_is_refused_and_not_touched() {
     let file = dir.path().join(FILE);
     let before = std::fs::read(&file).expect("read");
     let refused = Store::open(dir.path(), &options()).expect_err("too new");
-    assert!(matches!(refused, StoreError::Future { found: 99, known: 2, .. }), "{refused}");
+    assert!(matches!(refused, StoreError::Future { found: 99, known: 3, .. }), "{refused}");
     let words = refused.to_string();
     assert!(words.contains("99") && words.contains("install the newer tolov"), "{words}");
     assert_eq!(std::fs::read(&file).expect("read"), before);
@@ -95,6 +95,7 @@ fn a_file_of_another_program_is_refused_and_not_touched() {
 const BROKEN: &[M<'static>] = &[
     M::up(include_str!("../migrations/0001-journal-payments-queue.sql")),
     M::up(include_str!("../migrations/0002-settlement-tokens.sql")),
+    M::up(include_str!("../migrations/0003-last-card-sales.sql")),
     M::up("CREATE TABLE half (a INTEGER) STRICT; INSERT INTO half VALUES (1); INSERT INTO nowhere VALUES (1);"),
 ];
 
@@ -102,6 +103,7 @@ const BROKEN: &[M<'static>] = &[
 const NEXT: &[M<'static>] = &[
     M::up(include_str!("../migrations/0001-journal-payments-queue.sql")),
     M::up(include_str!("../migrations/0002-settlement-tokens.sql")),
+    M::up(include_str!("../migrations/0003-last-card-sales.sql")),
     M::up("ALTER TABLE meta ADD COLUMN note TEXT; CREATE TABLE next (a INTEGER) STRICT;"),
 ];
 
@@ -112,7 +114,7 @@ fn a_migration_that_fails_midway_leaves_the_old_version_whole() {
     scribe.write(&mut store, vec![opened(1, Method::Click, Some("code-1"))]);
     drop(store);
     let refused = Store::open_with(dir.path(), &options(), BROKEN).expect_err("broken");
-    assert!(matches!(refused, StoreError::Migration { to: 3, .. }), "{refused}");
+    assert!(matches!(refused, StoreError::Migration { to: 4, .. }), "{refused}");
     assert!(refused.to_string().contains("unchanged"), "{refused}");
     let mut store = open(dir.path());
     assert_eq!(store.open_items().expect("read").payments, vec![scribe.payment(1)]);
@@ -134,6 +136,58 @@ fn every_old_version_is_brought_to_the_newest() {
         assert_eq!(now as usize, NEXT.len());
         assert_eq!(store.open_items().expect("read").payments.len(), version.min(1));
     }
+}
+
+#[test]
+fn the_last_card_sales_of_an_older_register_are_found_in_the_journal() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut scribe = Scribe::new();
+    let mut old = Store::open_with(dir.path(), &options(), &NEXT[..2]).expect("the old version opens");
+    for number in 1..=11 {
+        // Every third one has a key, and is found by that.
+        let opened = match opened(number, Method::Humo, None) {
+            Fact::Opened {
+                token: Some(_),
+                payment,
+                method,
+                amount,
+                code,
+                attended,
+                order_id,
+                merchant,
+                state,
+                run,
+                warned_of,
+                sbp,
+            } if number % 3 > 0 => {
+                let token = None;
+                Fact::Opened {
+                    payment,
+                    method,
+                    amount,
+                    code,
+                    attended,
+                    token,
+                    order_id,
+                    merchant,
+                    state,
+                    run,
+                    warned_of,
+                    sbp,
+                }
+            }
+            keyed => keyed,
+        };
+        scribe.write(&mut old, vec![opened]);
+    }
+    scribe.write(&mut old, vec![Fact::SalesClosed { why: "a test".into() }]);
+    let older = "UPDATE register SET body = json_set(json_remove(body, '$.last_sales'), '$.last_sale', 'a name')";
+    assert_eq!(old.conn.execute(older, []).expect("written"), 1);
+    drop(old);
+    let register = open(dir.path()).open_items().expect("read").register;
+    assert_eq!(register.last_sales, [1, 2, 4, 5, 7, 8, 10, 11].map(id));
+    assert_eq!(register, scribe.terminal.register);
+    assert!(crate::store::audit::audit(dir.path()).expect("read").holds());
 }
 
 #[test]
