@@ -1,0 +1,12 @@
+//! SBP through QRManager: every request and answer that its document prints (seed 004), and what the client makes of everything else.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "qrm/client.rs"]
+mod client;
+#[path = "qrm/printed.rs"]
+mod printed;
+#[path = "qrm/sales.rs"]
+mod sales;
+#[path = "qrm/server.rs"]
+mod server;
