@@ -4,8 +4,14 @@
 
 #[path = "qrm/client.rs"]
 mod client;
+#[path = "qrm/frozen.rs"]
+mod frozen;
 #[path = "qrm/printed.rs"]
 mod printed;
+#[path = "qrm/products.rs"]
+mod products;
+#[path = "qrm/refusals.rs"]
+mod refusals;
 #[path = "qrm/sales.rs"]
 mod sales;
 #[path = "qrm/server.rs"]
