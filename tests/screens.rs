@@ -104,3 +104,22 @@ fn a_picture_that_differs_in_one_pixel_is_noticed() {
     fs::write(&after, png(&pixels)).unwrap();
     assert!(decoded(&before).is_some() && decoded(&before) != decoded(&after), "{name}");
 }
+
+#[test]
+fn a_phone_reads_the_providers_own_link_off_the_display() {
+    use embedded_graphics::geometry::Point;
+    use embedded_graphics::pixelcolor::RgbColor;
+
+    for (name, language, snapshot) in cases::all().into_iter().filter(|(name, ..)| name.starts_with("scan_with_phone"))
+    {
+        let pixels = picture(&snapshot, language);
+        let shade = |x: usize, y: usize| {
+            let at = Point::new(i32::try_from(x).unwrap(), i32::try_from(y).unwrap());
+            pixels.pixel(at).map_or(0, |colour| colour.g() << 2)
+        };
+        let mut camera = rqrr::PreparedImage::prepare_from_greyscale(320, 240, shade);
+        let codes = camera.detect_grids();
+        let read: Vec<String> = codes.iter().filter_map(|code| code.decode().ok()).map(|(_, text)| text).collect();
+        assert_eq!(read, [cases::LINK], "{name}");
+    }
+}

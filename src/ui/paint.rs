@@ -34,6 +34,8 @@ pub(super) mod color {
 
     /// The background; the same white in every channel, so that no panel tints it.
     pub(crate) const PAPER: Rgb565 = rgb(0xff, 0xff, 0xff);
+    /// The modules of a code: nothing that a camera could take for grey.
+    pub(crate) const BLACK: Rgb565 = rgb(0, 0, 0);
     /// Text.
     pub(crate) const INK: Rgb565 = rgb(0x18, 0x20, 0x30);
     /// Text that is read second.
@@ -129,6 +131,12 @@ impl<'a, D: DrawTarget<Color = Rgb565>> Painter<'a, D> {
         Ok(())
     }
 
+    /// The band's sign alone, over a part of the width.
+    pub(super) fn block(&mut self, tone: Tone, icon: Icon, x: i32, width: i32) -> Result<(), D::Error> {
+        self.fill(x, 0, width, BAND, tone.ground())?;
+        icons::disc(self.target, icon, Point::new(x + width / 2, BAND / 2), (tone.ground(), tone.ink()))
+    }
+
     /// The amount in the middle, as large as fits, but no larger than `largest`, with its unit at its feet. Returns where it ends below.
     pub(super) fn amount(&mut self, money: Money, top: i32, largest: Height) -> Result<i32, D::Error> {
         let (number, unit) = text::amount(money, self.language);
@@ -153,10 +161,22 @@ impl<'a, D: DrawTarget<Color = Rgb565>> Painter<'a, D> {
 
     /// Centred lines of a message in its place. Returns where they end below.
     pub(super) fn say(&mut self, place: Place, words: &str, top: i32, ink: Rgb565) -> Result<i32, D::Error> {
+        self.say_at(place, words, WIDTH / 2, top, ink)
+    }
+
+    /// The same, centred on `middle`.
+    pub(super) fn say_at(
+        &mut self,
+        place: Place,
+        words: &str,
+        middle: i32,
+        top: i32,
+        ink: Rgb565,
+    ) -> Result<i32, D::Error> {
         let (height, lines) = place.set(words);
         let mut y = top;
         for line in lines {
-            let x = (WIDTH - height.width(&line)) / 2;
+            let x = (2 * middle - height.width(&line)) / 2;
             self.line(&line, Point::new(x, y), height, (ink, color::PAPER))?;
             y += height.line();
         }
@@ -179,7 +199,12 @@ impl<'a, D: DrawTarget<Color = Rgb565>> Painter<'a, D> {
 
     /// Three dots, one of them lit: somebody is at work.
     pub(super) fn beat(&mut self, beat: u8, y: i32) -> Result<(), D::Error> {
-        for (n, x) in [(0, WIDTH / 2 - 22), (1, WIDTH / 2), (2, WIDTH / 2 + 22)] {
+        self.beat_at(beat, WIDTH / 2, y)
+    }
+
+    /// The same, centred on `middle`.
+    pub(super) fn beat_at(&mut self, beat: u8, middle: i32, y: i32) -> Result<(), D::Error> {
+        for (n, x) in [(0, middle - 22), (1, middle), (2, middle + 22)] {
             let lit = if n == beat { color::BLUE } else { color::HAIR };
             Circle::with_center(Point::new(x, y), 11).into_styled(PrimitiveStyle::with_fill(lit)).draw(self.target)?;
         }

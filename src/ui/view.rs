@@ -10,6 +10,7 @@ use crate::payment::card::SettlementState;
 use crate::payment::code::CodeKind;
 use crate::payment::event::Notice;
 use crate::payment::sale::{CancelledBy, Method, Payment, PaymentId, RefundState, State, UnixMs};
+use crate::payment::sbp::QrStatus;
 use crate::snapshot::{Presence, Snapshot, StoreHealth};
 
 /// The picture in words: two views that are equal look alike, pixel by pixel.
@@ -41,6 +42,26 @@ pub enum Face {
         sale: Sale,
         /// The PinPad's own words.
         pinpad: Option<String>,
+        /// Sign of life: counts seconds.
+        beat: u8,
+    },
+    /// The customer's phone is to read this code off the display.
+    ShowCode {
+        /// The sale.
+        sale: Sale,
+        /// What the code says: the provider's own link.
+        link: String,
+        /// The last attempt to pay it failed; it can be paid still.
+        failed: bool,
+        /// Sign of life: counts seconds.
+        beat: u8,
+    },
+    /// A code is to be shown, and none may be yet.
+    NoCodeYet {
+        /// The sale.
+        sale: Sale,
+        /// There is one, but nobody here knows whether it still can be paid.
+        checking: bool,
         /// Sign of life: counts seconds.
         beat: u8,
     },
@@ -287,6 +308,9 @@ fn of_payment(payment: &Payment, snapshot: &Snapshot, now_ms: UnixMs) -> Face {
         return Face::Refund { sale, stage, pinpad: pinpad.filter(|_| working), beat };
     }
     match &payment.state {
+        State::Created | State::AwaitingPayer if payment.sbp.is_some() => {
+            awaiting_phone(payment, sale, snapshot, now_ms)
+        }
         State::Created | State::AwaitingPayer => Face::Waiting { sale, pinpad, beat: beat(now_ms, payment.since_ms) },
         State::BankProcessing => Face::Processing { sale, pinpad, beat: beat(now_ms, payment.since_ms) },
         State::Paid | State::Refunded => Face::Approved { sale, late: payment.late },
@@ -299,6 +323,21 @@ fn of_payment(payment: &Payment, snapshot: &Snapshot, now_ms: UnixMs) -> Face {
         State::Cancelled { by } => Face::Cancelled { sale, by: *by },
         State::Expired => Face::Expired { sale },
         State::InDoubt { .. } => Face::InDoubt { sale },
+    }
+}
+
+/// An SBP sale that nobody has paid yet. A code is shown only while it is known that it can be paid.
+fn awaiting_phone(payment: &Payment, sale: Sale, snapshot: &Snapshot, now_ms: UnixMs) -> Face {
+    let beat = beat(now_ms, payment.since_ms);
+    let sbp = payment.sbp.as_deref();
+    match sbp.and_then(|sbp| sbp.code.as_ref()) {
+        None => Face::NoCodeYet { sale, checking: false, beat },
+        Some(_) if !snapshot.code_is_fresh => Face::NoCodeYet { sale, checking: true, beat },
+        Some(_) if sbp.is_some_and(|sbp| sbp.link_id.is_some()) => Face::Waiting { sale, pinpad: None, beat },
+        Some(code) => {
+            let failed = sbp.and_then(|sbp| sbp.told) == Some(QrStatus::AttemptFailed);
+            Face::ShowCode { sale, link: code.link.clone(), failed, beat }
+        }
     }
 }
 
@@ -340,7 +379,8 @@ fn beat(now_ms: UnixMs, since_ms: UnixMs) -> u8 {
 }
 
 fn strip(snapshot: &Snapshot, face: &Face, now_ms: UnixMs) -> Option<Strip> {
-    let at_counter = matches!(face, Face::Waiting { .. } | Face::Processing { .. } | Face::Approved { .. });
+    let at_counter =
+        matches!(face, Face::Waiting { .. } | Face::NoCodeYet { .. } | Face::Processing { .. } | Face::Approved { .. });
     if at_counter {
         if let Some((_, scan)) = fresh_scan(snapshot, now_ms) {
             return Some(Strip::Scan(scan));

@@ -9,6 +9,7 @@ use tolov::payment::fiscal::Fiscal;
 use tolov::payment::sale::{
     CancelledBy, Decline, DeclineKind, Doubt, Merchant, Payment, Refund, RefundId, RefundKind, RefundState, UnixMs,
 };
+use tolov::payment::sbp::{QrCode, QrStatus, Sbp};
 use tolov::payment::{Currency, Method, Money, PaymentId, State};
 use tolov::snapshot::{Devices, Presence, QueueDepth, Snapshot, StoreHealth};
 use tolov::ui::text::Language;
@@ -58,6 +59,21 @@ fn payment(method: Method, sum: i64, state: State) -> Payment {
         warned_of: None,
         answer: None,
     }
+}
+
+/// The link of seed 004's first page.
+pub(crate) const LINK: &str =
+    "https://qr.nspk.ru/AS10003P3RH0_LJ2A9ROO038L6NT5RU1M?type=01&bank=000000000001&sum=10000&cur=RUB&crc=F3D0";
+
+fn sbp(rubles: i64, state: State, told: Option<QrStatus>) -> Payment {
+    let link = LINK.to_owned();
+    let code = QrCode { operation_id: "8d585d08".into(), number: "4316-4040-0201-6359".into(), link, params_id: None };
+    let sbp = Some(Box::new(Sbp { code: Some(code), told, ..Sbp::default() }));
+    Payment { amount: Money::from_minor(rubles * 100 + 50, Currency::Rub), sbp, ..payment(Method::Sbp, 0, state) }
+}
+
+fn fresh(payment: Payment) -> Snapshot {
+    Snapshot { code_is_fresh: true, ..counter(payment) }
 }
 
 fn counter(payment: Payment) -> Snapshot {
@@ -129,6 +145,8 @@ fn main_states() -> Vec<(&'static str, Snapshot)> {
         ("present_card", counter(payment(Method::Humo, 1_250_000, State::AwaitingPayer))),
         ("processing_card", counter(payment(Method::Humo, 86_000, State::BankProcessing))),
         ("processing_code", counter(payment(Method::Payme, 12_500, State::BankProcessing))),
+        ("scan_with_phone", fresh(sbp(1_249, State::AwaitingPayer, None))),
+        ("scan_with_phone_again", fresh(sbp(1_249, State::AwaitingPayer, Some(QrStatus::AttemptFailed)))),
         ("approved", last(payment(Method::Click, 12_500, State::Paid))),
         ("declined_funds", declined(Method::Humo, DeclineKind::Refused, Some("51"), None)),
         ("declined_not_sent", declined(Method::Click, DeclineKind::NotSent, None, None)),
@@ -175,7 +193,30 @@ fn other_states() -> Vec<(&'static str, Snapshot)> {
     cases.push(("doubts_many", Snapshot { in_doubt: many, queue, ..Snapshot::default() }));
     cases.push(("settling", settling(SettlementState::Processing)));
     cases.push(("settlement_in_doubt", settling(SettlementState::InDoubt { why: Doubt::NoResult })));
+    cases.extend(shown_code_states());
     cases
+}
+
+fn shown_code_states() -> Vec<(&'static str, Snapshot)> {
+    let mut sticker = sbp(1_249, State::AwaitingPayer, None);
+    if let Some(sbp) = &mut sticker.sbp {
+        sbp.link_id = Some("BS1R003CN9P4NJ0F8QQA41JQRG1U4U44".into());
+    }
+    let mut returned = refunding(RefundState::Done);
+    if let Some(last) = &mut returned.last {
+        Arc::make_mut(last).method = Method::Sbp;
+    }
+    let by = CancelledBy::Till;
+    vec![
+        ("scan_with_phone_large_amount", fresh(sbp(999_999, State::AwaitingPayer, None))),
+        ("scan_sticker", fresh(sticker)),
+        ("making_code", counter(Payment { sbp: Some(Box::default()), ..sbp(1_249, State::AwaitingPayer, None) })),
+        ("checking_code", counter(sbp(1_249, State::AwaitingPayer, None))),
+        ("given_back_to_account", returned),
+        ("cancelled_code", last(sbp(1_249, State::Cancelled { by }, None))),
+        ("in_doubt_shown_code", last(sbp(1_249, State::InDoubt { why: Doubt::Restart }, None))),
+        ("cancelled_by_provider", last(sbp(1_249, State::Cancelled { by: CancelledBy::Provider }, None))),
+    ]
 }
 
 fn waiting_states() -> Vec<(&'static str, Snapshot)> {

@@ -3,6 +3,7 @@
 use embedded_graphics::draw_target::DrawTarget;
 use embedded_graphics::pixelcolor::Rgb565;
 
+use crate::payment::Method;
 use crate::payment::sale::CancelledBy;
 use crate::ui::icons::Icon;
 use crate::ui::lettering::{Height, tame};
@@ -50,7 +51,7 @@ pub(super) fn declined<D: DrawTarget<Color = Rgb565>>(
 
 fn explain(texts: &Texts, reason: Reason, sale: &Sale) -> &'static str {
     match reason {
-        Reason::Refused if sale.method == crate::payment::Method::Humo => texts.refused_card,
+        Reason::Refused if sale.method == Method::Humo => texts.refused_card,
         Reason::Refused => texts.refused_code,
         Reason::NotSent => texts.not_sent,
         Reason::CancelledAtPinpad => texts.cancelled_at_pinpad,
@@ -86,7 +87,9 @@ pub(super) fn cancelled<D: DrawTarget<Color = Rgb565>>(
         CancelledBy::Operator => texts.cancelled_by_operator,
         CancelledBy::Provider => texts.cancelled_by_provider,
     };
-    not_paid(painter, sale, why)
+    // What was called off is not over: the code is out in the world.
+    let after = if sale.method == Method::Sbp { texts.may_still_pay } else { texts.not_taken };
+    not_paid(painter, sale, why, after)
 }
 
 /// Nobody paid in time.
@@ -96,17 +99,17 @@ pub(super) fn expired<D: DrawTarget<Color = Rgb565>>(
 ) -> Result<(), D::Error> {
     let texts = painter.texts();
     painter.band(Tone::Quiet, Icon::Clock, texts.expired)?;
-    not_paid(painter, sale, texts.expired_do)
+    not_paid(painter, sale, texts.expired_do, texts.not_taken)
 }
 
 fn not_paid<D: DrawTarget<Color = Rgb565>>(
     painter: &mut Painter<'_, D>,
     sale: &Sale,
     why: &str,
+    after: &str,
 ) -> Result<(), D::Error> {
-    let not_taken = painter.texts().not_taken;
     let below = painter.amount(sale.amount, BAND + 14, Height::Huge)?;
     let below = painter.say(Place::Instruction, why, below + 12, color::INK)?;
-    painter.say(Place::Hint, not_taken, below + 8, color::MUTED)?;
+    painter.say(Place::Hint, after, below + 8, color::MUTED)?;
     Ok(())
 }

@@ -60,7 +60,10 @@ fn tag(texts: &Texts, face: &Face) -> Option<String> {
             texts.code,
             cut(&tame(code), Height::Small, Place::Word.width())
         )),
-        Face::Waiting { sale, .. } | Face::Processing { sale, .. } => Some(brand(sale.method).to_owned()),
+        Face::Waiting { sale, .. }
+        | Face::ShowCode { sale, .. }
+        | Face::NoCodeYet { sale, .. }
+        | Face::Processing { sale, .. } => Some(brand(sale.method).to_owned()),
         Face::Approved { sale, .. }
         | Face::Declined { sale, .. }
         | Face::Cancelled { sale, .. }

@@ -21,7 +21,8 @@ pub(super) fn sale<D: DrawTarget<Color = Rgb565>>(painter: &mut Painter<'_, D>, 
     let below = painter.say(Place::Hint, texts.in_doubt_tell, below + 4, color::INK)?;
     let ask = match sale.method {
         Method::Humo => texts.in_doubt_ask_pinpad,
-        Method::Click | Method::Payme | Method::Sbp => texts.in_doubt_ask_cabinet,
+        Method::Click | Method::Payme => texts.in_doubt_ask_cabinet,
+        Method::Sbp => texts.in_doubt_ask_qrm,
     };
     painter.say(Place::Line, &ask.replace("{}", brand(sale.method)), below + 2, color::MUTED)?;
     Ok(())

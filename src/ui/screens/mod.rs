@@ -8,6 +8,7 @@ mod in_doubt;
 mod refund;
 mod scan;
 mod settling;
+mod shown_code;
 mod waiting;
 
 use embedded_graphics::draw_target::DrawTarget;
@@ -17,6 +18,7 @@ use embedded_graphics::pixelcolor::Rgb565;
 use super::paint::{HEIGHT, Painter, WIDTH};
 use super::text::Language;
 use super::view::{Face, Strip, View};
+use crate::payment::Method;
 
 /// Pixels of the picture.
 pub const SIZE: Size = Size::new(WIDTH.unsigned_abs(), HEIGHT.unsigned_abs());
@@ -33,6 +35,13 @@ fn paint<D: DrawTarget<Color = Rgb565>>(view: &View, painter: &mut Painter<'_, D
     match &view.face {
         Face::Idle => idle::draw(painter)?,
         Face::Doubts { oldest, .. } => in_doubt::list(painter, oldest)?,
+        Face::ShowCode { sale, link, failed, beat } => shown_code::draw(painter, sale, link, *failed, *beat)?,
+        Face::NoCodeYet { sale, checking, beat } => {
+            shown_code::not_yet(painter, sale, *checking, *beat, view.strip)?;
+        }
+        Face::Waiting { sale, beat, .. } if sale.method == Method::Sbp => {
+            shown_code::sticker(painter, sale, *beat, view.strip)?;
+        }
         Face::Waiting { sale, pinpad, beat } => waiting::payer(painter, sale, pinpad.as_deref(), *beat, view.strip)?,
         Face::Processing { sale, pinpad, beat } => waiting::bank(painter, sale, pinpad.as_deref(), *beat, view.strip)?,
         Face::Approved { sale, late } => ended::approved(painter, sale, *late)?,

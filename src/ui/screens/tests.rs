@@ -41,6 +41,8 @@ impl DrawTarget for Strict {
 }
 
 const LONG: &str = "ВВЕДИТЕ ПИН-КОД И НАЖМИТЕ ЗЕЛЁНУЮ КНОПКУ НА КЛАВИАТУРЕ ПИНПАДА, ЗАТЕМ ОЖИДАЙТЕ ОТВЕТА БАНКА";
+const LINK: &str =
+    "https://qr.nspk.ru/AS10003P3RH0_LJ2A9ROO038L6NT5RU1M?type=01&bank=000000000001&sum=10000&cur=RUB&crc=F3D0";
 const REASONS: [Reason; 17] = [
     Reason::Refused,
     Reason::NotSent,
@@ -84,8 +86,18 @@ fn faces_of(sale: Sale) -> Vec<Face> {
         Face::Doubts { oldest: vec![sale], more: 0 },
         Face::Doubts { oldest: vec![sale; limits::DISPLAY_DOUBTS_LEN], more: 12 },
     ];
-    for by in [CancelledBy::Till, CancelledBy::TillGone, CancelledBy::Restart, CancelledBy::Operator] {
+    for by in
+        [CancelledBy::Till, CancelledBy::TillGone, CancelledBy::Restart, CancelledBy::Operator, CancelledBy::Provider]
+    {
         faces.push(Face::Cancelled { sale, by });
+    }
+    if sale.method == Method::Sbp {
+        for (link, failed) in [(LINK, false), (LINK, true), (&LINK.repeat(20), false)] {
+            faces.push(Face::ShowCode { sale, link: link.to_owned(), failed, beat: 1 });
+        }
+        for checking in [false, true] {
+            faces.push(Face::NoCodeYet { sale, checking, beat: 2 });
+        }
     }
     for pinpad in [None, Some(LONG.to_owned())] {
         faces.push(Face::Waiting { sale, pinpad: pinpad.clone(), beat: 0 });
@@ -129,7 +141,10 @@ fn all_faces() -> Vec<Face> {
 
 fn strips(face: &Face) -> Vec<Option<Strip>> {
     match face {
-        Face::Waiting { .. } | Face::Processing { .. } | Face::Approved { late: false, .. } => {
+        Face::Waiting { .. }
+        | Face::NoCodeYet { .. }
+        | Face::Processing { .. }
+        | Face::Approved { late: false, .. } => {
             scans().into_iter().map(Strip::Scan).chain([Strip::SameAmount]).map(Some).chain([None]).collect()
         }
         Face::Idle => vec![None, Some(Strip::PinpadMissing), Some(Strip::ScannerMissing)],

@@ -62,6 +62,8 @@ pub(super) enum Place {
     Hint,
     /// The coloured strip above the footer: one line.
     Strip,
+    /// Beside a code: four or five short lines.
+    Column,
     /// One line of small print; the words of a provider stand here too.
     Line,
     /// A word beside a number.
@@ -74,6 +76,7 @@ impl Place {
         match self {
             Self::Headline => 244,
             Self::Instruction | Self::Long | Self::Message | Self::Hint | Self::Line => 304,
+            Self::Column => 112,
             Self::Strip => 276,
             Self::Word => 60,
         }
@@ -86,6 +89,7 @@ impl Place {
             Self::Instruction => &[(Height::Medium, 2)],
             Self::Long => &[(Height::Medium, 3)],
             Self::Hint => &[(Height::Small, 3)],
+            Self::Column => &[(Height::Medium, 3), (Height::Small, 4)],
             Self::Message => &[(Height::Large, 3), (Height::Medium, 4)],
             Self::Strip | Self::Line | Self::Word => &[(Height::Small, 1)],
         }
@@ -147,6 +151,16 @@ texts! {
     show_code_do: Instruction,
     present_card: Headline,
     present_card_do: Instruction,
+    /// A code on the display, or on the counter, for the customer's phone.
+    scan_with_phone_do: Column,
+    scan_again_do: Column,
+    scan_sticker: Headline,
+    scan_sticker_do: Instruction,
+    making_code_do: Instruction,
+    checking_code: Headline,
+    checking_code_do: Instruction,
+    code_too_long: Headline,
+    code_too_long_do: Long,
     /// The bank is at work.
     processing: Headline,
     processing_card_do: Instruction,
@@ -159,6 +173,8 @@ texts! {
     /// Not paid.
     declined: Headline,
     not_taken: Hint,
+    /// A code cannot be withdrawn.
+    may_still_pay: Hint,
     cancelled: Headline,
     cancelled_by_till: Instruction,
     cancelled_till_gone: Instruction,
@@ -173,12 +189,15 @@ texts! {
     in_doubt_tell: Hint,
     in_doubt_ask_pinpad: Line,
     in_doubt_ask_cabinet: Line,
+    in_doubt_ask_qrm: Line,
     doubts: Headline,
     /// Giving card money back.
     giving_back: Headline,
     giving_back_do: Instruction,
+    giving_back_to_account_do: Instruction,
     given_back: Headline,
     given_back_do: Instruction,
+    given_back_to_account_do: Instruction,
     not_given_back: Headline,
     not_given_back_do: Instruction,
     give_back_in_doubt_do: Instruction,
