@@ -6,6 +6,7 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::QrmError;
+use super::socket::{SocketAddress, Spelling};
 use super::{QrmSettings, ReadKey};
 
 /// The header that carries the key. The document spells it in two ways; names of headers know no case.
@@ -57,33 +58,6 @@ impl fmt::Debug for Request {
     }
 }
 
-/// The address of the WebSocket, its key in the query. Prints masked.
-#[derive(Clone)]
-pub struct SocketAddress {
-    secret: SecretString,
-    shown: String,
-}
-
-impl SocketAddress {
-    /// The whole address, for the connection and nothing else.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        self.secret.expose_secret()
-    }
-
-    /// The address with the key masked, for logs.
-    #[must_use]
-    pub fn shown(&self) -> &str {
-        &self.shown
-    }
-}
-
-impl fmt::Debug for SocketAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
-    }
-}
-
 /// The address of a profile's server and its key.
 #[derive(Clone)]
 pub(super) struct Access {
@@ -115,20 +89,12 @@ impl Access {
         if fits(key.expose_secret()) { Ok(key) } else { Err(missing("it is empty, or has characters that no key has")) }
     }
 
-    /// `wss://<address>/ws/qr-code?api_key=<key>` (§4.1, 1).
-    pub(super) fn socket(&self) -> Result<SocketAddress, QrmError> {
+    /// Where the WebSocket is (§4.1, 1).
+    pub(super) fn socket(&self, spelling: Spelling) -> Result<SocketAddress, QrmError> {
         let key = self.key()?;
-        let rest = match self.base_url.split_once("://") {
-            Some(("https", rest)) => format!("wss://{rest}"),
-            Some(("http", rest)) => format!("ws://{rest}"),
-            _ => {
-                let why = "it begins with neither https:// nor http://".to_owned();
-                return Err(QrmError::Unfit { field: "base_url", why });
-            }
-        };
-        let address = format!("{rest}/ws/qr-code?api_key=");
-        let secret = SecretString::from(format!("{address}{}", in_a_query(key.expose_secret())));
-        Ok(SocketAddress { secret, shown: format!("{address}•••") })
+        let why = "it is no web address that begins with https:// or http://";
+        SocketAddress::new(&self.base_url, key.expose_secret(), spelling)
+            .ok_or_else(|| QrmError::Unfit { field: "base_url", why: why.to_owned() })
     }
 }
 
@@ -155,9 +121,4 @@ fn hide(body: &[u8], secret: &[u8]) -> Vec<u8> {
     }
     out.extend_from_slice(rest);
     out
-}
-
-fn in_a_query(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

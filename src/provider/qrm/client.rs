@@ -10,13 +10,14 @@ use reqwest::header::HeaderName;
 use secrecy::ExposeSecret;
 use tokio::sync::Mutex;
 
-use super::access::{Access, KEY_HEADER, Request, SocketAddress, Verb, header, without};
+use super::access::{Access, KEY_HEADER, Request, Verb, header, without};
 use super::cash::{self, Registered};
 use super::error::{Class, QrmError};
 use super::loyalty::{self, LoyaltyAnswer};
 use super::products::{self, Kept, Product};
 use super::refund::{self, RefundStatus};
 use super::registration::{self, ReceiptStatus};
+use super::socket::{SocketAddress, Spelling};
 use super::{QrmSettings, ReadKey, code, nomenclature, status};
 use crate::clock::Clock;
 use crate::payment::money::Money;
@@ -222,8 +223,8 @@ impl Qrm {
     ///
     /// # Errors
     /// [`QrmError::NoKey`]; [`QrmError::Unfit`] of a `base_url` that is no web address.
-    pub fn socket_request(&self) -> Result<SocketAddress, QrmError> {
-        self.access.socket()
+    pub fn socket_address(&self, spelling: Spelling) -> Result<SocketAddress, QrmError> {
+        self.access.socket(spelling)
     }
 
     /// Send a request once. `private` are the texts of it that no error may quote.

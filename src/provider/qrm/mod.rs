@@ -26,7 +26,6 @@ use secrecy::SecretString;
 
 use crate::payment::sbp::Ofd;
 
-pub use access::SocketAddress;
 pub use client::Qrm;
 pub use error::QrmError;
 pub use loyalty::{LoyaltyAnswer, LoyaltyCard};
