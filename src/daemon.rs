@@ -3,6 +3,7 @@
 //! ```text
 //!  till ─► api ──┐                      ┌─► provider ─┐
 //!  PinPad ───────┼─► driver ─ effects ──┼─► PinPad    ├─► events back to the driver
+//!  QRManager ────┤      │               ├─► sbp       │
 //!  technician ───┘      │               └─► outbox ───┘
 //!                       └─ snapshots ─► display, api, watchdog
 //! ```
@@ -77,7 +78,8 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     let providers = Arc::new(assemble::providers(&settings));
     let deliver = Arc::new(Notify::new());
     let pinpad = assemble::pinpad_port(&settings).map(|port| crate::pinpad::spawn(port, clock.clone(), handle.clone()));
-    let outside = Outside::new(providers.clone(), pinpad.clone(), deliver.clone(), handle.clone());
+    let sbp = crate::sbp::spawn(&assemble::qrm(&settings), &clock, handle.clone());
+    let outside = Outside::new(providers.clone(), pinpad.clone(), sbp, deliver.clone(), handle.clone());
     let (stop, stopped) = watch::channel(false);
     let (thread, ended) = spawn_driver(driver, outside, stopped.clone())?;
     if let Some(line) = &settings.board.scanner {

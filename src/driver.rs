@@ -26,6 +26,7 @@ use crate::payment::card::{RunId, SettlementState};
 use crate::payment::event::{self, Denial, Effect, Event, Reply, RunEnd, Subject};
 use crate::payment::machine::{self, Decision, Now, Rejection};
 use crate::payment::sale::{Doubt, Payment, RefundState, State};
+use crate::payment::sbp::{CodeOutcome, RefundOutcome, SbpHeard};
 use crate::payment::terminal::{Lookup, Policy, Terminal};
 use crate::snapshot::{Snapshot, StoreHealth};
 
@@ -357,6 +358,13 @@ fn as_a_doubt(event: &Event) -> Option<Event> {
             Some(Event::ProviderAnswered { payment: *payment, outcome: event::Outcome::InDoubt { text: why } })
         }
         Event::PinpadFinished { run, .. } => Some(Event::PinpadFinished { run: *run, end: RunEnd::Lost { why } }),
+        Event::Sbp(SbpHeard::Code { payment, .. }) => {
+            Some(Event::Sbp(SbpHeard::Code { payment: *payment, outcome: CodeOutcome::Lost { text: why } }))
+        }
+        Event::Sbp(SbpHeard::Refund { payment, refund, .. }) => {
+            let outcome = RefundOutcome::InDoubt { text: why };
+            Some(Event::Sbp(SbpHeard::Refund { payment: *payment, refund: *refund, outcome }))
+        }
         _ => None,
     }
 }

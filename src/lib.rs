@@ -22,6 +22,7 @@ pub mod outbox;
 pub mod payment;
 pub mod pinpad;
 pub mod provider;
+pub mod sbp;
 pub mod scanner;
 pub mod schedule;
 pub mod service;

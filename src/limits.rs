@@ -197,6 +197,48 @@ limits! {
     PRODUCTS_ASK_AGAIN_MS: u64 = 30_000;
     /// A kept list of products: twice what an answer may hold.
     PRODUCTS_FILE_MAX_BYTES: u64 = 524_288;
+    /// Between two pings on a socket of QRManager: a connection that a router has forgotten is found out.
+    SBP_PING_EVERY_MS: u64 = 10_000;
+    /// Without a frame, not even the answer to a ping, a socket is dead.
+    SBP_SOCKET_SILENCE_MS: u64 = 25_000;
+    /// Before a broken socket is opened for the first time again.
+    SBP_RECONNECT_FIRST_MS: u64 = 300;
+    /// Between two attempts to open a socket, at most; they do not end while a code is watched.
+    SBP_RECONNECT_LONGEST_MS: u64 = 30_000;
+    /// After a server that does not upgrade to a WebSocket, before the next attempt; codes are asked about by REST meanwhile.
+    SBP_SOCKET_REFUSED_MS: u64 = 300_000;
+    /// Between two equal commands about one code on a socket: a server that answers at once is not hammered.
+    SBP_COMMAND_EVERY_MS: u64 = 1_000;
+    /// For a frame to be taken by the system, and for the farewell of a socket.
+    SBP_SEND_MS: u64 = 5_000;
+    /// A message on a socket: the longest of the document has under 300 bytes.
+    SBP_FRAME_MAX_BYTES: usize = 65_536;
+    /// What a socket said about one code and its watch has not taken yet; the socket is read no further past it.
+    SBP_WORDS_LEN: usize = 16;
+    /// Codes that wait to be put on, or taken off, a socket.
+    SBP_ORDERS_LEN: usize = 64;
+    /// Between two questions by REST about one code while the socket is away, the budget allowing.
+    SBP_ASK_FIRST_MS: u64 = 2_000;
+    /// The same after failures, at most.
+    SBP_ASK_LONGEST_MS: u64 = 30_000;
+    /// Between two questions by REST about one code whose socket is open and says nothing about it.
+    SBP_CHECK_EVERY_MS: u64 = 20_000;
+    /// Without a word by either way the display stops showing the code as payable.
+    SBP_SILENT_MS: u64 = 30_000;
+    /// How long a code is watched after a failed attempt (6) that no other status follows; then it counts as ended. A cash link lives 20 minutes at most.
+    SBP_AFTER_FAILED_MS: u64 = 1_800_000;
+    /// How long a code is watched in all before its sale is in doubt; it is still asked about after it, rarely.
+    SBP_WATCH_MS: u64 = 86_400_000;
+    /// Between two questions about a code whose watch has reached its limit.
+    SBP_SLOW_ASK_MS: u64 = 600_000;
+    /// Before the first question how a refund went.
+    SBP_REFUND_ASK_FIRST_MS: u64 = 300;
+    /// Between two questions how a refund went, at most; they end with its end.
+    SBP_REFUND_ASK_LONGEST_MS: u64 = 60_000;
+    /// Before a cash link is asked to be deactivated again.
+    SBP_LINK_RETRY_FIRST_MS: u64 = 1_000;
+    /// Between two such requests, at most; they end with the confirmation, because no sale can use the link before it.
+    SBP_LINK_RETRY_LONGEST_MS: u64 = 30_000;
 
     /// A secret: the longest key seen has 64 characters.
     CREDENTIAL_MAX_BYTES: u64 = 4_096;

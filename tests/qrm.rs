@@ -16,5 +16,3 @@ mod refusals;
 mod sales;
 #[path = "qrm/server.rs"]
 mod server;
-#[path = "qrm/sticker.rs"]
-mod sticker;

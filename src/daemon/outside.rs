@@ -7,12 +7,13 @@ use tracing::{error, info};
 
 use crate::driver::Handle;
 use crate::payment::event::{Effect, Event};
-use crate::pinpad::Commands;
 use crate::provider::Providers;
+use crate::{pinpad, sbp};
 
 pub(super) struct Outside {
     providers: Arc<Providers>,
-    pinpad: Option<Commands>,
+    pinpad: Option<pinpad::Commands>,
+    sbp: sbp::Commands,
     deliver: Arc<Notify>,
     driver: Handle,
     tasks: runtime::Handle,
@@ -22,11 +23,12 @@ impl Outside {
     /// Must be called within the runtime that is to do the work.
     pub(super) fn new(
         providers: Arc<Providers>,
-        pinpad: Option<Commands>,
+        pinpad: Option<pinpad::Commands>,
+        sbp: sbp::Commands,
         deliver: Arc<Notify>,
         driver: Handle,
     ) -> Self {
-        Self { providers, pinpad, deliver, driver, tasks: runtime::Handle::current() }
+        Self { providers, pinpad, sbp, deliver, driver, tasks: runtime::Handle::current() }
     }
 
     pub(super) fn release(&self, effect: Effect) {
@@ -34,7 +36,7 @@ impl Outside {
             Some(pinpad) => pinpad.release(effect),
             None => Err(effect),
         };
-        match rest {
+        match rest.or_else(|effect| self.sbp.release(effect)) {
             Ok(()) => {}
             Err(Effect::Charge { payment }) => {
                 let (providers, driver) = (self.providers.clone(), self.driver.clone());

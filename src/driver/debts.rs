@@ -7,6 +7,7 @@ use super::ledger::{Ledger, LedgerError};
 use super::{Driver, Outcome};
 use crate::payment::event::{Denial, Effect, Event, Said, Subject};
 use crate::payment::machine::{self, Decision, Now, Rejection};
+use crate::payment::sbp::SbpHeard;
 use crate::payment::terminal::{PinpadAt, Terminal};
 use crate::snapshot::StoreHealth;
 
@@ -136,6 +137,8 @@ impl<L: Ledger> Driver<L> {
 fn owed_about(event: &Event, at: Option<&PinpadAt>) -> Option<Subject> {
     match (event, at) {
         (Event::ProviderAnswered { payment, .. }, _) => Some(Subject::Payment(*payment)),
+        (Event::Sbp(SbpHeard::Code { payment, .. }), _) => Some(Subject::Code(*payment)),
+        (Event::Sbp(SbpHeard::Refund { payment, refund, .. }), _) => Some(Subject::Refund(*payment, *refund)),
         (
             Event::PinpadSaid { run, said: Said::Result(_), .. } | Event::PinpadFinished { run, .. },
             Some(PinpadAt::Job { run: at, job }),
@@ -147,7 +150,7 @@ fn owed_about(event: &Event, at: Option<&PinpadAt>) -> Option<Subject> {
 /// Whether an owed event belongs to money that may have moved, and not to a device or a question.
 fn is_about_money(event: &Event, at: Option<&PinpadAt>) -> bool {
     match event {
-        Event::ProviderAnswered { .. } => true,
+        Event::ProviderAnswered { .. } | Event::Sbp(SbpHeard::Refund { .. }) => true,
         Event::PinpadSaid { run, .. } | Event::PinpadFinished { run, .. } => {
             matches!(at, Some(PinpadAt::Job { run: at, .. }) if at == run)
         }
@@ -155,7 +158,8 @@ fn is_about_money(event: &Event, at: Option<&PinpadAt>) -> bool {
     }
 }
 
-/// Events whose loss would be the loss of money's trace, or of a device; kept in their order.
+/// Events whose loss would be the loss of money's trace, or of a device; kept in their order. A code's status is none of them: its watch says
+/// it again until it is called off.
 fn is_owed(event: &Event) -> bool {
     matches!(
         event,
@@ -168,5 +172,11 @@ fn is_owed(event: &Event) -> bool {
             | Event::Scanner { .. }
             | Event::CloseSales { .. }
             | Event::Started
+            | Event::Sbp(
+                SbpHeard::Code { .. }
+                    | SbpHeard::Refund { .. }
+                    | SbpHeard::LinkRegistered { .. }
+                    | SbpHeard::LinkDeactivated { .. }
+            )
     )
 }

@@ -4,7 +4,6 @@ mod auditing;
 mod damage;
 mod killing;
 mod opening;
-mod receipts;
 mod retaining;
 mod writing;
 
