@@ -1,9 +1,13 @@
 //! What the terminal costs, as ratios within one run: `cargo bench`. The two sides of a ratio take turns, round by round, because no machine
 //! is quiet; the median of the rounds is reported, with the lowest and highest. `docs/performance.md` keeps the figures.
 //!
-//! `cargo bench -- plainest` runs one part (`plainest`, `at-once`, `long-life`); `SALES=5000 cargo bench` makes the long part short.
+//! `cargo bench -- plainest` runs one part (`plainest`, `at-once`, `long-life`, `drain`); `SALES=5000 QUEUED=5000 cargo bench` makes the long
+//! parts short.
 
 #![allow(missing_docs, reason = "a program")]
+
+#[path = "terminal/drain.rs"]
+mod drain;
 
 #[path = "terminal/pass_through.rs"]
 mod pass_through;
@@ -19,7 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use support::{Bench, free_address, http, shim};
+use support::{Bench, PATIENCE, free_address, http, shim};
 
 const ROUNDS: usize = 7;
 const SALES_IN_A_ROUND: usize = 150;
@@ -33,8 +37,12 @@ fn main() {
         return pass_through::run(address.to_str().expect("an address"));
     }
     println!("| what | promise | measured (lowest to highest round) |\n|---|---|---|");
-    let parts: [(&str, fn()); 3] =
-        [("plainest", against_the_plainest), ("at-once", sales_at_once), ("long-life", a_long_life)];
+    let parts: [(&str, fn()); 4] = [
+        ("plainest", against_the_plainest),
+        ("at-once", sales_at_once),
+        ("long-life", a_long_life),
+        ("drain", a_long_queue),
+    ];
     // Cargo adds a flag of its own.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     for (name, part) in parts {
@@ -139,7 +147,7 @@ fn sales_at_once() {
     let count = bench.dir.path().join("count");
     let mut command = bench.command();
     shim::put_on(&mut command, &bench.store());
-    command.env("SHIM_DELAY_US", "5000").env("SHIM_COUNT", &count).env("RUST_LOG", "warn");
+    command.env("SHIM_DELAY_US", "5000").env("SHIM_COUNT", &count).env("TOLOV_LOG", "warn");
     bench.start_with(command);
     sell_at_once(bench.address, 1, 8);
     let (mut rates, mut commits) = (Vec::new(), Vec::new());
@@ -160,12 +168,12 @@ fn sales_at_once() {
 
 /// (d), (e) What a long life does to the memory and to the next start.
 fn a_long_life() {
-    let sales: u64 = std::env::var("SALES").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
+    let sales = number_or_100_000("SALES");
     let (mut full, mut empty) = (Bench::new(), Bench::new());
     let mut command = full.command();
     // Neither memory nor a start depends on the disk's speed.
     shim::put_on(&mut command, &full.store());
-    command.env("SHIM_NO_DISK", "1").env("RUST_LOG", "warn");
+    command.env("SHIM_NO_DISK", "1").env("TOLOV_LOG", "warn");
     full.start_with(command);
     sell_at_once(full.address, TILLS, 1_000);
     let young = anonymous_kib(&full);
@@ -181,6 +189,22 @@ fn a_long_life() {
     println!("| process start to ready with {sales} payments ÷ with none | ≤ 1.5 | {} |", spread(rounds));
 }
 
+/// (c) What one confirmation costs in a long queue, against a short one. Short queues are drained before and after the long one.
+fn a_long_queue() {
+    let queued = number_or_100_000("QUEUED");
+    let short = || drain::nanoseconds_an_item(1_000);
+    let mut shorts: Vec<u128> = (0..ROUNDS / 2).map(|_| short()).collect();
+    let long = drain::nanoseconds_an_item(queued);
+    shorts.extend((0..ROUNDS.div_ceil(2)).map(|_| short()));
+    eprintln!("nanoseconds an item: {long} of {queued}, and of 1 000: {shorts:?}");
+    let rounds = shorts.into_iter().map(|short| per_mille(long, short)).collect();
+    println!("| one of {queued} queued confirmations ÷ one of 1 000 | ≤ 1.2 | {} |", spread(rounds));
+}
+
+fn number_or_100_000(variable: &str) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(100_000)
+}
+
 fn anonymous_kib(bench: &Bench) -> u128 {
     let pid = bench.daemon.as_ref().expect("a running daemon").id();
     let status = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).expect("its status");
@@ -190,10 +214,13 @@ fn anonymous_kib(bench: &Bench) -> u128 {
 
 /// From the start of the process until it says that it is ready to sell; then it is cut.
 fn start_in_microseconds(bench: &mut Bench) -> u128 {
-    let command = bench.command();
+    let mut command = bench.command();
     let since = Instant::now();
-    bench.start_with(command);
-    bench.until("it can sell", || http::get(bench.address, "/health/ready").is_ok_and(|a| a.status == 200));
+    bench.daemon = Some(command.spawn().expect("the daemon"));
+    while !http::get(bench.address, "/health/ready").is_ok_and(|answer| answer.status == 200) {
+        assert!(since.elapsed() < PATIENCE, "it cannot sell:\n{}", bench.log());
+        std::thread::sleep(Duration::from_micros(250));
+    }
     let took = since.elapsed().as_micros();
     bench.cut();
     took
