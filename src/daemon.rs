@@ -61,7 +61,7 @@ pub enum StartError {
     #[error("{0} ended by itself; the terminal has to be started again")]
     PartEnded(&'static str),
     /// The system gave no thread.
-    #[error("no thread for the driver: {0}")]
+    #[error("no thread for the driver or the display: {0}")]
     Thread(std::io::Error),
 }
 
@@ -86,7 +86,7 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
         crate::scanner::spawn(PathBuf::from(&line.port), line.baud, clock.clone(), handle.clone());
     }
 
-    let frame = spawn_display(&settings, &handle, &clock);
+    let frame = spawn_display(&settings, &handle, &clock)?;
     let outbox = Outbox::new(providers, archive.clone(), handle.clone(), clock.clone(), deliver);
     let outbox = tokio::spawn(outbox.run());
 
@@ -137,13 +137,20 @@ async fn until(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Draws every picture of the terminal; the newest frame is there for whoever shows it.
-fn spawn_display(settings: &Settings, handle: &Handle, clock: &Clock) -> watch::Receiver<Arc<Frame>> {
+/// Draws every picture of the terminal; the newest frame is there for whoever shows it. On a thread of its own: drawing takes longer
+/// than a sale's steps, and no sale is to stand behind it.
+fn spawn_display(
+    settings: &Settings,
+    handle: &Handle,
+    clock: &Clock,
+) -> Result<watch::Receiver<Arc<Frame>>, StartError> {
     let panel = Panel::new(assemble::language(settings));
     let (frames, newest) = watch::channel(panel.frame());
-    let clock = clock.clone();
-    tokio::spawn(crate::ui::panel::run(handle.pictures(), panel, frames, move || clock.wall_ms()));
-    newest
+    let (pictures, clock) = (handle.pictures(), clock.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(StartError::Thread)?;
+    let work = move || runtime.block_on(crate::ui::panel::run(pictures, panel, frames, move || clock.wall_ms()));
+    std::thread::Builder::new().name("display".to_owned()).spawn(work).map_err(StartError::Thread)?;
+    Ok(newest)
 }
 
 /// Read the whole store once, now that tills are served. A damaged one closes sales, and is set aside at the next start.
