@@ -28,7 +28,7 @@ use crate::payment::machine::{self, Decision, Now, Rejection};
 use crate::payment::sale::{Doubt, Payment, RefundState, State};
 use crate::payment::sbp::{CodeOutcome, RefundOutcome, SbpHeard};
 use crate::payment::terminal::{Lookup, Policy, Terminal};
-use crate::snapshot::{Snapshot, StoreHealth};
+use crate::snapshot::{QueueDepth, Snapshot, StoreHealth};
 
 use handle::Word;
 pub use handle::{Envelope, Handle, Ticket};
@@ -49,6 +49,8 @@ pub struct Driver<L> {
     /// What those events are about, and why it is not written down: in doubt to whoever asks.
     unwritten: HashMap<Subject, String>,
     health: StoreHealth,
+    /// The queue in numbers as of the last commit; `None` = to be read.
+    depth: Option<QueueDepth>,
     /// What the store said last while it is not [`StoreHealth::Good`]: the same words to everybody who is refused because of it.
     trouble: LedgerError,
     last: Option<Arc<Payment>>,
@@ -86,6 +88,7 @@ impl<L: Ledger> Driver<L> {
             owed: VecDeque::new(),
             unwritten: HashMap::new(),
             health: StoreHealth::Good,
+            depth: None,
             trouble: LedgerError::Other(String::new()),
             last: None,
             faults: 0,
@@ -106,7 +109,13 @@ impl<L: Ledger> Driver<L> {
                 taken = self.queue.recv_many(&mut batch, limits::EVENT_BATCH_MAX) => if taken == 0 { break },
                 () = tokio::time::sleep(limits::wait(pause)) => {}
             }
-            self.take(std::mem::take(&mut batch)).into_iter().for_each(&mut release);
+            let idle = batch.is_empty();
+            // A sale waits for its provider, and its till for both: the provider is asked before the till is told.
+            self.step(std::mem::take(&mut batch)).into_iter().for_each(&mut release);
+            self.speak();
+            if idle && self.health == StoreHealth::Good {
+                self.ledger.rest();
+            }
         }
     }
 
@@ -134,6 +143,13 @@ impl<L: Ledger> Driver<L> {
 
     /// One step: everything that waits, one commit, and the effects that it set free.
     pub fn take(&mut self, batch: Vec<Envelope>) -> Vec<Effect> {
+        let effects = self.step(batch);
+        self.speak();
+        effects
+    }
+
+    /// [`Self::take`] up to the picture; its answers are still to be said.
+    fn step(&mut self, batch: Vec<Envelope>) -> Vec<Effect> {
         let now = Now { wall_ms: self.clock.wall_ms(), monotonic_ms: self.clock.monotonic_ms() };
         let mut effects = self.pay_debts(now);
         // Whoever hung up is looked after last: another connection may ask for the same payment in this very batch.
@@ -150,8 +166,11 @@ impl<L: Ledger> Driver<L> {
         }
         self.terminal.forget_finished();
         self.publish();
-        self.words.drain(..).for_each(Word::say);
         effects
+    }
+
+    fn speak(&mut self) {
+        self.words.drain(..).for_each(Word::say);
     }
 
     /// Decide, commit, tell.
@@ -191,9 +210,14 @@ impl<L: Ledger> Driver<L> {
                 }
             }
         }
-        if writing && let Err(failed) = self.ledger.commit() {
-            self.ledger.rollback();
-            return Err(failed);
+        if writing {
+            // Asked within the transaction, where it costs no other one.
+            let depth = self.ledger.queue_depth().ok();
+            if let Err(failed) = self.ledger.commit() {
+                self.ledger.rollback();
+                return Err(failed);
+            }
+            self.depth = depth;
         }
         self.terminal = next;
         Ok(results)
@@ -344,7 +368,10 @@ impl<L: Ledger> Driver<L> {
 
     fn publish(&mut self) {
         self.sequence += 1;
-        let queue = self.ledger.queue_depth().unwrap_or_else(|_| self.pictures.borrow().queue);
+        if self.depth.is_none() {
+            self.depth = self.ledger.queue_depth().ok();
+        }
+        let queue = self.depth.unwrap_or_else(|| self.pictures.borrow().queue);
         let picture = picture::of(&self.terminal, queue, &self.health, self.last.as_ref(), self.faults, self.sequence);
         self.pictures.send_replace(Arc::new(picture));
     }

@@ -165,6 +165,15 @@ limits! {
     STORE_BUSY_MS: u64 = 5_000;
     /// The store's log once it was written back: a burst may make it longer, but it does not stay so.
     STORE_LOG_MAX_BYTES: u64 = 16_777_216;
+    /// Pages of 4 KiB in the store's log after which a commit writes them back at once: a rush without a pause fills no disk.
+    STORE_LOG_PAGES_MAX: u32 = 3_000;
+    /// Commits that may stand in the store's log while nothing happens; with more, a moment of rest is used to write them back.
+    STORE_LOG_COMMITS_KEPT: u32 = 32;
+    /// Pages of the store that its writer keeps in memory: the inner pages of a store of years and the leaves written last; the rest is in the
+    /// system's cache.
+    STORE_CACHE_BYTES: u64 = 1_048_576;
+    /// Pages of the store that each reader keeps in memory.
+    STORE_READER_CACHE_BYTES: u64 = 524_288;
     /// A store up to this size is checked whole before it is used; a larger one after the daemon is ready.
     STORE_CHECK_AT_START_MAX_BYTES: u64 = 4_194_304;
     /// Rows that a question about the past brings when it does not say how many.

@@ -123,6 +123,7 @@ impl<L: Ledger> Driver<L> {
             false => StoreHealth::Refusing(words),
         };
         self.trouble = why;
+        self.depth = None;
     }
 
     pub(super) fn why_refusing(&self) -> LedgerError {

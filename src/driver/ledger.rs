@@ -62,6 +62,9 @@ pub trait Ledger: Send {
         Ok(())
     }
 
+    /// Nothing waits: do now what need not be done while somebody does.
+    fn rest(&mut self) {}
+
     /// The queue in numbers, at the cost of a look-up.
     ///
     /// # Errors

@@ -47,6 +47,7 @@ impl Store {
             reserve: Reserve::new(None, 0),
             salvage: None,
             laid_up: Some(LaidUp { options: options.clone(), steps, is_new }),
+            commits_in_log: 0,
             keeps_readers: Arc::default(),
             _lock: None,
         })

@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 use super::error::ledger as explain;
 use super::{Store, rows};
 use crate::driver::ledger::{Entry, Ledger, LedgerError, OpenItems};
+use crate::limits;
 use crate::payment::card::Settlement;
 use crate::payment::fact::Fact;
 use crate::payment::sale::Payment;
@@ -71,7 +72,9 @@ impl Ledger for Store {
             let why = self.suspect(&e);
             self.rollback();
             why
-        })
+        })?;
+        self.commits_in_log += 1;
+        Ok(())
     }
 
     fn rollback(&mut self) {
@@ -83,6 +86,8 @@ impl Ledger for Store {
 
     fn free_reserve(&mut self) {
         self.reserve.free();
+        // A log that was written back is room for the next lines.
+        self.write_back();
     }
 
     fn prove_writable(&mut self) -> Result<(), LedgerError> {
@@ -98,12 +103,28 @@ impl Ledger for Store {
         self.commit()
     }
 
+    /// Write the log back, so that no sale has to wait for that.
+    fn rest(&mut self) {
+        if self.commits_in_log >= limits::STORE_LOG_COMMITS_KEPT {
+            self.write_back();
+        }
+    }
+
     fn queue_depth(&mut self) -> Result<QueueDepth, LedgerError> {
         super::history::depth(&self.conn).map_err(|e| self.suspect(&e))
     }
 }
 
 impl Store {
+    /// Write the log back into the file, as far as readers let it.
+    fn write_back(&mut self) {
+        match self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            Ok(()) => self.commits_in_log = 0,
+            // Nothing is lost by it, and the next commit will say what is wrong.
+            Err(error) => tracing::debug!(%error, "the log could not be written back"),
+        }
+    }
+
     fn run(&self, sql: &str) -> rusqlite::Result<()> {
         self.conn.prepare_cached(sql)?.execute([]).map(drop)
     }

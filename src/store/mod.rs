@@ -81,6 +81,8 @@ pub struct Store {
     reserve: Reserve,
     salvage: Option<Salvage>,
     laid_up: Option<LaidUp>,
+    /// Commits since the log was last written back at rest.
+    commits_in_log: u32,
     /// Whether readers may be kept open. While the store is laid up they may not: what they share with the writer's connection within
     /// this process would keep it from writing for ever.
     keeps_readers: Arc<AtomicBool>,
@@ -124,7 +126,16 @@ impl Store {
         schema::migrate(&mut conn, path, schema::MIGRATIONS)?;
         let keeps_readers = Arc::default();
         let reserve = Reserve::new(None, 0);
-        Ok(Self { conn, dir: None, reserve, salvage: None, laid_up: None, keeps_readers, _lock: None })
+        Ok(Self {
+            conn,
+            dir: None,
+            reserve,
+            salvage: None,
+            laid_up: None,
+            commits_in_log: 0,
+            keeps_readers,
+            _lock: None,
+        })
     }
 
     /// The past of this store, for everybody else.
@@ -160,7 +171,10 @@ impl Store {
         lock.mark_used().map_err(|e| StoreError::io(dir.join(LOCK), &e))?;
         let reserve = Reserve::new(Some(dir.join(RESERVE)), options.reserve_bytes);
         let keeps_readers = Arc::new(AtomicBool::new(true));
-        Ok(Self { conn, dir: Some(dir.into()), reserve, salvage, laid_up: None, keeps_readers, _lock: Some(lock) })
+        // What an earlier life left in the log is written back at the first rest.
+        let commits_in_log = limits::STORE_LOG_COMMITS_KEPT;
+        let (dir, lock) = (Some(dir.into()), Some(lock));
+        Ok(Self { conn, dir, reserve, salvage, laid_up: None, commits_in_log, keeps_readers, _lock: lock })
     }
 
     /// Leave word for the next start that the file has to be checked whole before it is used.

@@ -124,6 +124,7 @@ pub(super) fn settle(
         Synchronous::Off => "0",
     };
     let busy_ms = limits::STORE_BUSY_MS.to_string();
+    let cache_kib = cache_kib(limits::STORE_CACHE_BYTES);
     let wanted: &[(&'static str, &str)] = &[
         ("busy_timeout", &busy_ms),
         ("journal_mode", journal),
@@ -135,13 +136,14 @@ pub(super) fn settle(
         // Damage is noticed when a page is read, not when a wrong amount is.
         ("cell_size_check", "1"),
         ("temp_store", "2"),
-        ("cache_size", "-4096"),
+        ("cache_size", &cache_kib),
     ];
     for (pragma, value) in wanted {
         set(conn, path, pragma, value)?;
     }
     if !in_memory {
         set(conn, path, "journal_size_limit", &limits::STORE_LOG_MAX_BYTES.to_string())?;
+        set(conn, path, "wal_autocheckpoint", &limits::STORE_LOG_PAGES_MAX.to_string())?;
     }
     conn.set_prepared_statement_cache_capacity(64);
     Ok(())
@@ -150,13 +152,23 @@ pub(super) fn settle(
 /// Settings of a connection that only reads.
 pub(super) fn settle_reader(conn: &Connection, path: &Path) -> Result<(), StoreError> {
     let busy_ms = limits::STORE_BUSY_MS.to_string();
-    for (pragma, value) in
-        [("busy_timeout", busy_ms.as_str()), ("query_only", "1"), ("trusted_schema", "0"), ("cell_size_check", "1")]
-    {
+    let cache_kib = cache_kib(limits::STORE_READER_CACHE_BYTES);
+    for (pragma, value) in [
+        ("busy_timeout", busy_ms.as_str()),
+        ("query_only", "1"),
+        ("trusted_schema", "0"),
+        ("cell_size_check", "1"),
+        ("cache_size", &cache_kib),
+    ] {
         set(conn, path, pragma, value)?;
     }
     conn.set_prepared_statement_cache_capacity(32);
     Ok(())
+}
+
+/// As SQLite wants it: a negative number of KiB.
+fn cache_kib(bytes: u64) -> String {
+    format!("-{}", bytes / 1_024)
 }
 
 fn set(conn: &Connection, path: &Path, pragma: &'static str, wanted: &str) -> Result<(), StoreError> {

@@ -5,10 +5,11 @@ use rusqlite::params;
 use super::*;
 use crate::driver::ledger::LedgerError;
 use crate::history::{Filter, History as _, QueueFilter};
+use crate::limits;
 use crate::payment::fiscal::Fiscal;
 use crate::payment::terminal::Lookup;
 use crate::store::history::{DUE, PARKED, QUEUED, list};
-use crate::store::rows;
+use crate::store::{FILE, rows};
 
 #[test]
 fn a_sale_that_was_committed_is_there_after_a_restart() {
@@ -20,6 +21,24 @@ fn a_sale_that_was_committed_is_there_after_a_restart() {
     let items = store.open_items().expect("read");
     assert_eq!(items.payments, vec![scribe.payment(1)]);
     assert_eq!(store.load(&Lookup::Payment(id(1))).expect("read"), vec![scribe.payment(1)]);
+}
+
+#[test]
+fn a_rest_writes_the_log_back_into_the_file() {
+    let (dir, mut store) = fresh();
+    store.rest();
+    let mut scribe = Scribe::new();
+    for number in 1..=u128::from(limits::STORE_LOG_COMMITS_KEPT) {
+        scribe.write(&mut store, vec![opened(number, Method::Click, Some(&format!("code-{number}.")))]);
+    }
+    let in_the_file = |code: &str| {
+        let bytes = std::fs::read(dir.path().join(FILE)).expect("the file");
+        bytes.windows(code.len()).any(|window| window == code.as_bytes())
+    };
+    let last = format!("code-{}.", limits::STORE_LOG_COMMITS_KEPT);
+    assert!(!in_the_file(&last), "no commit wrote it back by itself");
+    store.rest();
+    assert!(in_the_file("code-1.") && in_the_file(&last));
 }
 
 #[test]
