@@ -136,6 +136,10 @@ limits! {
     /// How long a till's confirm waits for the provider before it hears `queued`.
     CONFIRM_ANSWER_MS: u64 = 3_000;
 
+    /// After an electronic receipt was registered: before its status is asked for the first time, as QRManager advises.
+    RECEIPT_FIRST_STATUS_MS: u64 = 300;
+    /// How long an operator of fiscal data is sure to tell a receipt's status: OFD.ru keeps it for about a day.
+    RECEIPT_STATUS_KEPT_MS: u64 = 86_400_000;
     /// Before the second attempt of a confirmation.
     OUTBOX_BACKOFF_MIN_MS: u64 = 1_000;
     /// Between two attempts, at most: a provider that comes back is found within it.
@@ -259,8 +263,8 @@ limits! {
     SOCKET_PATH_MAX_BYTES: usize = 107;
     /// Connections of technicians at once.
     CONTROL_CONNECTIONS_MAX: usize = 8;
-    /// One request of a technician: the longest brings a receipt's link.
-    CONTROL_REQUEST_MAX_BYTES: usize = 8_192;
+    /// One request of a technician: the longest brings a receipt of 64 KiB, every character of it escaped.
+    CONTROL_REQUEST_MAX_BYTES: usize = 139_264;
     /// What a technician's command reads of one answer: a full list with everything about each payment fits.
     CONTROL_ANSWER_MAX_BYTES: u64 = 16_777_216;
     /// An operator's name or reason, as the journal keeps it.

@@ -384,6 +384,6 @@ fn the_socket_is_open_to_its_owner_and_group_and_refuses_what_it_does_not_know()
         assert_eq!(json(&say(bad))["error"]["kind"], "invalid");
     }
     assert_eq!(json(&say(b"{\"do\":\"status\"}\n"))["ok"]["store"], "good", "the connection goes on");
-    let long = [vec![b'x'; 10_000], b"\n".to_vec()].concat();
-    assert!(say(&long).contains("at most 8192 bytes"));
+    let long = [vec![b'x'; 140_000], b"\n".to_vec()].concat();
+    assert!(say(&long).contains("at most 139264 bytes"));
 }

@@ -224,7 +224,7 @@ pub struct RetryArgs {
     /// Another receipt in place of the parked one: its link.
     #[arg(long, value_name = "URL")]
     pub(super) link: Option<String>,
-    /// The same, from a file that holds the link.
+    /// The same, from a file that holds the link; for SBP the JSON document.
     #[arg(long, value_name = "FILE", conflicts_with = "link")]
     pub(super) with: Option<PathBuf>,
     /// The provider's own id of the sale, where its answer had none.

@@ -4,7 +4,7 @@ use super::args::{QueueCommand, QueueListArgs, RetryArgs};
 use super::payment;
 use super::text::{Align, amount, count, short, table, when, wrap};
 use super::{CliError, Outcome, client, print};
-use crate::api::control::words::{PaymentDetail, QueueRow, Request, Retry};
+use crate::api::control::words::{Document, PaymentDetail, QueueRow, Request, Retry};
 use crate::limits;
 
 pub(super) fn run(command: &QueueCommand) -> Result<Outcome, CliError> {
@@ -59,7 +59,7 @@ fn shown(found: &PaymentDetail) -> String {
     let Some(last) = found.receipts.last() else {
         let (id, fiscal) = (row.transaction_id, &row.fiscal);
         return format!(
-            "Payment {id} has no receipt (fiscal: {fiscal}). The till brings it with click_confirm or payme_confirm.\n"
+            "Payment {id} has no receipt (fiscal: {fiscal}). The till brings it: click_confirm, payme_confirm, or POST …/receipt of SBP.\n"
         );
     };
     let id = row.payment_id.as_deref().unwrap_or("none: the provider's answer had no payment_id");
@@ -74,13 +74,14 @@ fn shown(found: &PaymentDetail) -> String {
 }
 
 fn retry(args: &RetryArgs) -> Result<Outcome, CliError> {
-    let link = match &args.with {
-        Some(file) => Some(link_in(file)?),
-        None => args.link.clone(),
+    let (link, document) = match &args.with {
+        Some(file) => brought_by(file)?,
+        None => (args.link.clone(), None),
     };
     let request = Request::Retry(Retry {
         id: args.id.clone(),
         link,
+        document,
         payment_id: args.payment_id.clone(),
         name: args.name.clone(),
     });
@@ -101,14 +102,19 @@ fn retry(args: &RetryArgs) -> Result<Outcome, CliError> {
     })
 }
 
-/// The link in a file: its first line.
-fn link_in(file: &std::path::Path) -> Result<String, CliError> {
+/// What a file brings: a document, if it begins as JSON does, or else the link in its first line.
+fn brought_by(file: &std::path::Path) -> Result<(Option<String>, Option<Document>), CliError> {
     use std::io::Read as _;
     let unreadable =
         |error: std::io::Error| CliError::File { path: file.display().to_string(), why: error.to_string() };
     let mut text = String::new();
     let most = u64::try_from(limits::CONTROL_REQUEST_MAX_BYTES).unwrap_or(u64::MAX);
     std::fs::File::open(file).and_then(|open| open.take(most).read_to_string(&mut text)).map_err(unreadable)?;
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim_start().starts_with('{') {
+        return Ok((None, Some(Document(text.to_owned()))));
+    }
     let first = text.lines().map(str::trim).find(|line| !line.is_empty());
-    first.map(str::to_owned).ok_or_else(|| CliError::Usage(format!("{} holds no link", file.display())))
+    let nothing = || CliError::Usage(format!("{} holds no link and no document", file.display()));
+    Ok((Some(first.ok_or_else(nothing)?.to_owned()), None))
 }

@@ -7,12 +7,13 @@ use hal::pinpad::port::PortSettings;
 use tokio::sync::watch;
 
 use crate::api::ApiSettings;
+use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::limits;
 use crate::payment::money::Unit;
 use crate::payment::sale::Method;
 use crate::payment::terminal::Policy;
-use crate::provider::qrm::Profiles;
+use crate::provider::qrm::{Profiles, Receipts};
 use crate::provider::{Gateway, GatewayKind, GatewaySettings, Providers};
 use crate::ui::panel::{self, Frame};
 use crate::ui::text;
@@ -53,10 +54,15 @@ pub fn pinpad_port(settings: &Settings) -> Option<PortSettings> {
 #[must_use]
 pub fn providers(settings: &Settings) -> Providers {
     let kinds = [(GatewayKind::Click, &settings.click), (GatewayKind::Payme, &settings.payme)];
-    kinds.into_iter().fold(Providers::new(), |providers, (kind, set_up)| match set_up {
+    let gateways = kinds.into_iter().fold(Providers::new(), |providers, (kind, set_up)| match set_up {
         Some(gateway) => providers.with(kind.method(), Arc::new(Gateway::new(kind, gateway.clone()))),
         None => providers,
-    })
+    });
+    let qrm = qrm(settings).clients(None);
+    if qrm.is_empty() {
+        return gateways;
+    }
+    gateways.with(Method::Sbp, Arc::new(Receipts::new(qrm, Clock::system())))
 }
 
 /// The QR terminals that are set up. A key is read when it is used, so that it can be replaced without a restart.

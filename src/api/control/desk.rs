@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
+use tracing::warn;
 use uuid::Uuid;
 
 use super::words::{
@@ -18,7 +19,7 @@ use crate::limits;
 use crate::payment::card::{RunId, SettlementId};
 use crate::payment::event::{Denial, Event, Reply, Verdict};
 use crate::payment::fiscal::Receipt;
-use crate::payment::receipt::ReceiptLink;
+use crate::payment::receipt::{ReceiptLink, document};
 use crate::payment::sale::{Method, Payment, PaymentId, State};
 use crate::schedule::Word;
 use crate::snapshot::StoreHealth;
@@ -154,7 +155,12 @@ impl Desk {
         let name = signed(order.name, "--name")?;
         let payment = self.payment(&order.id).await?;
         let upstream_id = order.payment_id.map(|id| found_id(&id, "--payment-id")).transpose()?;
-        let receipt = order.link.map(|link| read_receipt(&link)).transpose()?;
+        let receipt = match (order.link, order.document) {
+            (None, None) => None,
+            (Some(link), None) => Some(read_receipt(&link)?),
+            (None, Some(document)) => Some(read_document(&payment, &document.0)?),
+            (Some(_), Some(_)) => return Err(invalid("a receipt is a link or a document, not both".to_owned())),
+        };
         let event = Event::RetryConfirmation { payment: payment.id, receipt, upstream_id, name };
         let ticket = self.ask(event).await?;
         let first = ticket.first.clone();
@@ -331,6 +337,14 @@ fn found_id(text: &str, option: &str) -> Result<String, Trouble> {
 fn read_receipt(link: &str) -> Result<Receipt, Trouble> {
     let link = ReceiptLink::parse(link).map_err(|error| invalid(format!("the receipt: {error}")))?;
     Receipt::from_link(link, None, None).map_err(|error| invalid(format!("the receipt: {error}")))
+}
+
+fn read_document(payment: &Payment, text: &str) -> Result<Receipt, Trouble> {
+    let checked = document::check(payment, text).map_err(|error| invalid(format!("the receipt: {error}")))?;
+    for warning in &checked.warnings {
+        warn!(payment = %payment.id, %warning, "a receipt is taken that is unusual");
+    }
+    Ok(Receipt::Electronic(checked.receipt))
 }
 
 fn denied(denial: &Denial) -> Trouble {

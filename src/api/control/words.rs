@@ -112,11 +112,25 @@ pub struct Retry {
     /// Another link in place of the parked one.
     #[serde(default)]
     pub link: Option<String>,
+    /// Another document in place of the parked one: the JSON text for the operator of fiscal data (SBP).
+    #[serde(default)]
+    pub document: Option<Document>,
     /// The provider's own id of the sale, where its answer had none.
     #[serde(default)]
     pub payment_id: Option<String>,
     /// Who asks.
     pub name: String,
+}
+
+/// A document that names people: what is logged of it is a row of dots.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Document(pub String);
+
+impl std::fmt::Debug for Document {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("•••")
+    }
 }
 
 /// Which card shift.

@@ -12,6 +12,7 @@ pub mod link;
 pub mod loyalty;
 pub mod nomenclature;
 pub mod products;
+pub mod receipt;
 pub mod refund;
 pub mod registration;
 pub mod socket;
@@ -30,6 +31,7 @@ pub use client::Qrm;
 pub use error::QrmError;
 pub use loyalty::{LoyaltyAnswer, LoyaltyCard};
 pub use products::Product;
+pub use receipt::Receipts;
 pub use refund::RefundStatus;
 pub use registration::ReceiptStatus;
 
