@@ -74,12 +74,14 @@ fn whatever_happens_in_whatever_order_the_promises_hold_and_every_state_is_reach
 
 #[test]
 fn the_code_has_the_arrows_of_the_drawing_and_no_other() {
-    // One line for each arrow that DESIGN draws or says in words; `awaiting_payer` may end as the PinPad ends it.
+    // One line for each arrow that DESIGN draws or says in words; `awaiting_payer` may end as the PinPad ends it,
+    // or paid at once: of a code that was shown only the end is heard.
     let drawn = [
         ("created", "awaiting_payer"),
         ("created", "bank_processing"),
         ("created", "cancelled"),
         ("awaiting_payer", "bank_processing"),
+        ("awaiting_payer", "paid"),
         ("awaiting_payer", "cancelled"),
         ("awaiting_payer", "expired"),
         ("awaiting_payer", "declined"),

@@ -16,3 +16,5 @@ mod refusals;
 mod sales;
 #[path = "qrm/server.rs"]
 mod server;
+#[path = "qrm/sticker.rs"]
+mod sticker;

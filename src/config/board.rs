@@ -34,11 +34,23 @@ pub(super) fn find(written: &str, inputs: &Inputs) -> Result<Board, Missing> {
         let found = by_name(written, inputs)?;
         found.ok_or_else(|| Missing::NotFound(unknown(written, inputs)))?
     };
-    Board::resolve(&own, &|name| by_name(name, inputs).ok().flatten()).map_err(Missing::Wrong)
+    // A board given as a path may bring its bases along: NAME.toml or NAME/board.toml beside it, or beside its folder.
+    let folder = Path::new(&own.file).parent().map(Path::to_owned);
+    let beside = |name: &str| {
+        let own_folder = folder.as_deref()?;
+        let mut files = vec![own_folder.join(format!("{name}.toml")), own_folder.join(name).join("board.toml")];
+        files.extend(own_folder.parent().map(|above| above.join(name).join("board.toml")));
+        files.into_iter().find(|file| is_name(name) && file.exists()).and_then(|file| read(&file).ok())
+    };
+    Board::resolve(&own, &|name| beside(name).or_else(|| by_name(name, inputs).ok().flatten())).map_err(Missing::Wrong)
+}
+
+fn is_name(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 fn by_name(name: &str, inputs: &Inputs) -> Result<Option<BoardText>, Missing> {
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+    if !is_name(name) {
         return Ok(None);
     }
     let files = inputs.board_dirs.iter().map(|dir| dir.join(name).join("board.toml"));

@@ -277,3 +277,26 @@ fn a_qr_terminal_with_a_strange_name_or_key_is_refused_with_its_line() {
     let said = refused("board = \"sim\"\nqrm = \"main\"\n");
     assert!(said.contains("[qrm.NAME]"), "{said}");
 }
+
+#[test]
+fn a_board_given_as_a_path_finds_its_bases_beside_it_and_then_at_the_usual_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let file = dir.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    };
+    let port = |file: &str| {
+        let board = dir.path().join(file).display().to_string();
+        settings(&format!("board = \"{board}\"\n")).board.pinpad.unwrap().port
+    };
+    write("kiosk.toml", "inherits = \"counter\"\n");
+    write("counter.toml", "inherits = \"base\"\n[pinpad]\nport = \"/dev/beside\"\n");
+    assert_eq!(port("kiosk.toml"), "/dev/beside");
+    write("boxes/kiosk/board.toml", "inherits = \"counter\"\n");
+    write("boxes/counter/board.toml", "inherits = \"base\"\n[pinpad]\nport = \"/dev/folder\"\n");
+    assert_eq!(port("boxes/kiosk/board.toml"), "/dev/folder");
+    write("lonely.toml", "inherits = \"nowhere\"\n");
+    let lonely = dir.path().join("lonely.toml").display().to_string();
+    assert!(refused(&format!("board = \"{lonely}\"\n")).contains("inherits = \"nowhere\": there is no such board"));
+}

@@ -81,6 +81,12 @@ pub enum ConfirmationState {
 }
 
 impl ConfirmationState {
+    /// What is to be sent may be needed still. Otherwise it is dropped: it names people.
+    #[must_use]
+    pub fn keeps_body(self) -> bool {
+        matches!(self, Self::Held | Self::Queued | Self::Parked)
+    }
+
     /// The stable name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -105,6 +111,12 @@ pub enum Receipt {
 }
 
 impl Receipt {
+    /// What it was to say is gone: a damaged store gave the row back without it. A person brings it again.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.electronic().is_some_and(|receipt| receipt.body.0.is_none())
+    }
+
     /// The printed receipt's link.
     #[must_use]
     pub fn link(&self) -> Option<&LinkReceipt> {

@@ -12,6 +12,8 @@
 //!                                                            └───────────┘
 //! ```
 //!
+//! Of an SBP code only its end is heard, so `awaiting_payer` may become `paid` at once.
+//!
 //! Invariants, held by the code of [`fact`] and by `tests/machine.rs`:
 //!
 //! 1. A payment is charged by exactly one [`event::Effect::Charge`] or one PinPad run, ever.

@@ -226,6 +226,7 @@ impl Terminal {
         let spoken_of = self.pinpad.at.as_ref().and_then(PinpadAt::payment);
         self.recalled.clear();
         self.payments.retain(|id, p| !p.may_leave_memory() || spoken_of == Some(*id));
+        self.stale_codes.retain(|id| self.payments.contains_key(id));
         let last = &self.register.last_sales;
         self.sales_ended_monotonic_ms.retain(|id, _| last.contains(id));
     }

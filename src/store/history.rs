@@ -1,7 +1,7 @@
 //! Reading what was, on connections of its own: readers see the last commit and never hold up the writer.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -123,11 +123,9 @@ impl History for Archive {
 
     fn payment_of_refund(&self, id: RefundId) -> Result<Option<Payment>, HistoryError> {
         self.read(|conn| {
-            conn.prepare_cached(
-                "SELECT payment.body FROM refund JOIN payment ON payment.id = refund.payment_id WHERE refund.id = ?1",
-            )?
-            .query_row([id.to_string()], rows::parse_body)
-            .optional()
+            const BY_REFUND: &str =
+                "SELECT payment.body FROM refund JOIN payment ON payment.id = refund.payment_id WHERE refund.id = ?1";
+            Ok(rows::payments(conn, BY_REFUND, [id.to_string()])?.pop())
         })
     }
 
@@ -238,6 +236,9 @@ fn bodies(conn: &Connection, mut found: Vec<(i64, String)>, limit: u32) -> rusql
     let mut seen = std::collections::HashSet::new();
     found.retain(|(_, id)| seen.insert(id.clone()));
     found.truncate(usize::try_from(at_most(limit)).unwrap_or(usize::MAX));
-    let mut statement = conn.prepare_cached("SELECT body FROM payment WHERE id = ?1")?;
-    found.iter().map(|(_, id)| statement.query_row([id], rows::parse_body)).collect()
+    let mut payments = Vec::with_capacity(found.len());
+    for (_, id) in &found {
+        payments.append(&mut rows::payments(conn, "SELECT body FROM payment WHERE id = ?1", [id])?);
+    }
+    Ok(payments)
 }

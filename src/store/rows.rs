@@ -4,7 +4,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::error::unreadable;
 use crate::payment::card::Settlement;
-use crate::payment::sale::{Payment, PaymentId, UnixMs};
+use crate::payment::fiscal::Receipt;
+use crate::payment::sale::{Payment, PaymentId, Private, UnixMs};
 use crate::payment::terminal::Register;
 
 /// The columns beside a payment's body. Made from the payment alone, so that `audit` can make them again.
@@ -69,10 +70,11 @@ ON CONFLICT (id) DO UPDATE SET
     resident = excluded.resident, updated_ms = excluded.updated_ms, body = excluded.body";
 
 const PUT_CONFIRMATION: &str = "
-INSERT INTO outbox (payment_id, number, method, state, attempts, asked_ms, next_ms, last_error)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+INSERT INTO outbox (payment_id, number, method, state, attempts, asked_ms, next_ms, last_error, body)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
 ON CONFLICT (payment_id, number) DO UPDATE SET
-    state = excluded.state, attempts = excluded.attempts, next_ms = excluded.next_ms, last_error = excluded.last_error";
+    state = excluded.state, attempts = excluded.attempts, next_ms = excluded.next_ms, last_error = excluded.last_error,
+    body = CASE WHEN excluded.state IN ('confirmed', 'withdrawn') THEN NULL ELSE coalesce(excluded.body, body) END";
 
 /// Write a payment's row and its rows in the queue, as they stand.
 pub(super) fn put_payment(conn: &Connection, payment: &Payment) -> rusqlite::Result<()> {
@@ -95,7 +97,8 @@ pub(super) fn put_payment(conn: &Connection, payment: &Payment) -> rusqlite::Res
             c.attempts,
             c.asked_ms,
             c.next_ms,
-            c.last_error
+            c.last_error,
+            c.receipt.electronic().filter(|_| c.state.keeps_body()).and_then(|receipt| receipt.body.0.as_deref()),
         ])?;
     }
     Ok(())
@@ -175,12 +178,28 @@ pub(super) fn register(conn: &Connection) -> rusqlite::Result<Register> {
 
 /// The payment of that name.
 pub(super) fn payment(conn: &Connection, id: PaymentId) -> rusqlite::Result<Option<Payment>> {
-    conn.prepare_cached("SELECT body FROM payment WHERE id = ?1")?.query_row([id.to_string()], parse_body).optional()
+    Ok(payments(conn, "SELECT body FROM payment WHERE id = ?1", [id.to_string()])?.pop())
 }
 
-/// The payments that the query's first column has the bodies of.
+/// The payments that the query's first column has the bodies of, with what their receipts in the queue are to say.
 pub(super) fn payments(conn: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<Vec<Payment>> {
-    conn.prepare_cached(sql)?.query_map(params, parse_body)?.collect()
+    let mut found: Vec<Payment> = conn.prepare_cached(sql)?.query_map(params, parse_body)?.collect::<Result<_, _>>()?;
+    found.iter_mut().try_for_each(|payment| read_receipts(conn, payment))?;
+    Ok(found)
+}
+
+/// Put the receipts' bodies back, which stand in the queue and nowhere else. One that is gone stays away: its receipt cannot be sent.
+fn read_receipts(conn: &Connection, payment: &mut Payment) -> rusqlite::Result<()> {
+    let id = payment.id.to_string();
+    for c in payment.confirmations.iter_mut().filter(|c| c.state.keeps_body()) {
+        let Receipt::Electronic(receipt) = &mut c.receipt else { continue };
+        let body: Option<Option<String>> = conn
+            .prepare_cached("SELECT body FROM outbox WHERE payment_id = ?1 AND number = ?2")?
+            .query_row(params![id, c.number], |row| row.get(0))
+            .optional()?;
+        receipt.body = Private(body.flatten());
+    }
+    Ok(())
 }
 
 /// What the first column's JSON stands for.

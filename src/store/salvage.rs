@@ -15,6 +15,7 @@ use super::error::{StoreError, unreadable};
 use super::{FILE, StoreOptions, ledger, open_file, replay, retention, rows};
 use crate::payment::card::Settlement;
 use crate::payment::fact::Fact;
+use crate::payment::receipt::document::digest_of;
 use crate::payment::sale::{Payment, PaymentId};
 use crate::payment::terminal::Register;
 
@@ -61,6 +62,7 @@ pub(super) fn salvage(
     }
     let count =
         |sql: &str| transaction.query_row(sql, [], |r| r.get::<_, i64>(0)).map(i64::cast_unsigned).map_err(failed);
+    put_receipts(&transaction).map_err(failed)?;
     let open = count("SELECT count(*) FROM payment WHERE resident = 1")?;
     let found = Salvage {
         folder: folder.into(),
@@ -73,18 +75,20 @@ pub(super) fn salvage(
     if !found.proven {
         close_sales(&transaction, options.now_ms, folder).map_err(failed)?;
     }
-    transaction.execute_batch("DROP TABLE temp.line; DROP TABLE temp.row; DROP TABLE temp.start; DROP TABLE temp.shift; DROP TABLE temp.kept").map_err(failed)?;
+    transaction.execute_batch("DROP TABLE temp.line; DROP TABLE temp.row; DROP TABLE temp.start; DROP TABLE temp.shift; DROP TABLE temp.kept; DROP TABLE temp.brought").map_err(failed)?;
     transaction.commit().map_err(failed)?;
     // Closing writes the log back, so that one file is moved into its place.
     new.close().map_err(|(_, e)| failed(e))?;
     Ok(found)
 }
 
-/// What the damaged store's rows say: payments, settlements (`shift`) and the register (`kept`).
+/// What the damaged store's rows say: payments, settlements (`shift`), the register (`kept`), and what receipts in the queue are to say
+/// (`brought`), which no line of the journal knows.
 const SCRATCH: &str = "
 CREATE TEMP TABLE row (number INTEGER PRIMARY KEY, id TEXT, body TEXT);
 CREATE TEMP TABLE shift (number INTEGER PRIMARY KEY, body TEXT);
-CREATE TEMP TABLE kept (one INTEGER PRIMARY KEY, body TEXT);";
+CREATE TEMP TABLE kept (one INTEGER PRIMARY KEY, body TEXT);
+CREATE TEMP TABLE brought (payment_id TEXT, number INTEGER, body TEXT, PRIMARY KEY (payment_id, number));";
 
 /// Only reading, and without writing the log back: what was set aside stays as it was.
 fn open_damaged(path: &Path) -> Option<Connection> {
@@ -129,6 +133,7 @@ fn gather(old: &Connection, new: &Connection) -> rusqlite::Result<bool> {
         serde_json::from_str::<Register>(&body).map_err(unreadable)?;
         Ok(new.execute("INSERT OR IGNORE INTO temp.kept VALUES (1, ?1)", [body]))
     })?;
+    gather_receipts(old, new)?;
     let Some(first) = old_cut(old, new)? else { return Ok(false) };
     let (lines, lowest, highest): (i64, Option<i64>, Option<i64>) =
         new.query_row("SELECT count(*), min(seq), max(seq) FROM temp.line", [], |r| {
@@ -160,6 +165,44 @@ fn old_cut(old: &Connection, new: &Connection) -> rusqlite::Result<Option<i64>> 
         new.execute("INSERT INTO cut VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", cut.clone())?;
     }
     Ok(Some(cut.map_or(1, |c| c.0 + 1)))
+}
+
+/// Receipts' bodies, from both ends of their table as far as it can be read. Those of an older version are not there.
+fn gather_receipts(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
+    let mut put = new.prepare("INSERT OR IGNORE INTO temp.brought VALUES (?1, ?2, ?3)")?;
+    for order in ["ASC", "DESC"] {
+        let sql = format!(
+            "SELECT payment_id, number, body FROM outbox WHERE body IS NOT NULL ORDER BY payment_id {order}, number {order}"
+        );
+        let Ok(mut statement) = old.prepare(&sql) else { continue };
+        let Ok(mut found) = statement.query([]) else { continue };
+        while let Ok(Some(row)) = found.next() {
+            let read = || Ok::<_, rusqlite::Error>((row.get(0)?, row.get(1)?, row.get(2)?));
+            let Ok((payment, number, body)) = read() else { continue };
+            put.execute::<(String, u32, String)>((payment, number, body))?;
+        }
+    }
+    Ok(())
+}
+
+/// Give the receipts that wait their bodies back, where they are what was brought; the others park when their turn comes.
+fn put_receipts(new: &Connection) -> rusqlite::Result<()> {
+    let mut statement = new.prepare(
+        "SELECT outbox.number, brought.body, payment.body FROM temp.brought AS brought \
+         JOIN outbox USING (payment_id, number) JOIN payment ON payment.id = outbox.payment_id",
+    )?;
+    let mut found = statement.query([])?;
+    let mut put = new.prepare("UPDATE outbox SET body = ?3 WHERE payment_id = ?1 AND number = ?2")?;
+    while let Some(row) = found.next()? {
+        let (number, body): (u32, String) = (row.get(0)?, row.get(1)?);
+        let payment: Payment = serde_json::from_str(row.get_ref(2)?.as_str()?).map_err(unreadable)?;
+        let waiting = payment.confirmations.iter().find(|c| c.number == number && c.state.keeps_body());
+        let named = waiting.and_then(|c| c.receipt.electronic()).is_some_and(|r| r.digest == digest_of(&body));
+        if named {
+            put.execute((payment.id.to_string(), number, body))?;
+        }
+    }
+    Ok(())
 }
 
 /// Rows that are asked for one by one: a damaged number may pretend to be any.

@@ -18,6 +18,7 @@ pub(super) const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("migrations/0001-journal-payments-queue.sql")),
     M::up(include_str!("migrations/0002-settlement-tokens.sql")),
     M::up(include_str!("migrations/0003-last-card-sales.sql")),
+    M::up(include_str!("migrations/0004-receipt-bodies.sql")),
 ];
 
 /// What a commit waits for.
@@ -133,6 +134,8 @@ pub(super) fn settle(
         // Without it INSERT OR REPLACE would delete behind the triggers that forbid it.
         ("recursive_triggers", "1"),
         ("trusted_schema", "0"),
+        // What is dropped (a receipt's body, which names people) is overwritten in the file, not only forgotten.
+        ("secure_delete", "1"),
         // Damage is noticed when a page is read, not when a wrong amount is.
         ("cell_size_check", "1"),
         ("temp_store", "2"),

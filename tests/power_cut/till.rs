@@ -1,4 +1,4 @@
-//! A till that sells, forgets nothing, asks again after every cut, and holds each answer against the vendors' own books.
+//! A till that asks, forgets nothing, asks again after every cut, and holds each answer against the vendors' own books.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,66 +6,47 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 use tolov::demo::gateway::Entry;
 
+use super::wish::{Method, Wish};
 use crate::support::{Vendors, http};
 
-/// At which endpoint an order is paid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Method {
-    Click,
-    Payme,
-    Card,
-}
-
-/// What the till was told last about an order's money.
+/// What the till was told last about what it wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     /// Nothing yet: no answer, or one that says that nothing was begun.
     Nothing,
     Doubt,
-    Unpaid(String),
-    Paid,
+    /// It did not happen, and ended as this.
+    Not(String),
+    Done,
 }
 
-/// One order of the till. Its number makes its amount, its code and its receipt unlike those of every other.
+/// One thing that the till wants.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
     pub(crate) number: u64,
-    pub(crate) method: Method,
+    pub(crate) wish: Wish,
     pub(crate) told: Told,
+    /// How often the books had the like of it before it was asked for.
+    from: usize,
+    /// Of the sale.
     pub(crate) transaction_id: Option<String>,
+    pub(crate) rrn: Option<String>,
     /// The terminal has accepted the receipt.
     pub(crate) receipt_taken: bool,
 }
 
 impl Order {
-    pub(crate) fn amount_tiyin(&self) -> i64 {
-        (1_000 + i64::try_from(self.number).expect("few orders")) * 100
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self.told, Told::Done | Told::Not(_))
     }
 
     pub(crate) fn is_a_card_in_doubt(&self) -> bool {
-        self.method == Method::Card && self.told == Told::Doubt
+        self.is_of_a_card() && self.told == Told::Doubt
     }
 
-    fn code(&self) -> String {
-        match self.method {
-            Method::Click => format!("88{:016}", self.number),
-            Method::Payme => format!("505{:017}", self.number),
-            Method::Card => String::new(),
-        }
-    }
-
-    pub(crate) fn link(&self) -> String {
-        let (receipt, sign) = (100_000 + self.number, self.number);
-        format!("https://ofd.soliq.uz/check?t=UZ170703100597&r={receipt}&c=20230104121801&s={sign:012}")
-    }
-
-    fn request(&self) -> (&'static str, Value) {
-        let sums = self.amount_tiyin() / 100;
-        match self.method {
-            Method::Click => ("/payment/click", json!({"amount": sums, "qr_code": self.code()})),
-            Method::Payme => ("/payment/payme", json!({"amount": sums, "qr_code": self.code()})),
-            Method::Card => ("/payment/xumo", json!({"amount": self.amount_tiyin()})),
-        }
+    /// Paid, and the terminal has not taken its receipt yet.
+    pub(crate) fn brings_a_receipt(&self) -> bool {
+        self.told == Told::Done && !self.receipt_taken && self.receipt().is_some()
     }
 }
 
@@ -82,22 +63,25 @@ impl Till {
         Self { address, orders: Vec::new(), broken: Vec::new() }
     }
 
-    /// A new order, asked for at once; its place in the list.
-    pub(crate) fn sell(&mut self, method: Method, vendors: &Vendors) -> io::Result<usize> {
-        let order = Order {
+    /// Something new, asked for at once; its place in the list.
+    pub(crate) fn want(&mut self, wish: Wish, vendors: &Vendors) -> io::Result<usize> {
+        let mut order = Order {
             number: self.orders.len() as u64,
-            method,
+            wish,
             told: Told::Nothing,
+            from: 0,
             transaction_id: None,
+            rrn: None,
             receipt_taken: false,
         };
+        order.from = order.in_the_books(vendors);
         self.orders.push(order);
         let at = self.orders.len() - 1;
         self.ask(at, vendors)?;
         Ok(at)
     }
 
-    /// Ask for an order, the first time or again: always the same request under the same key.
+    /// Ask for it, the first time or again: always the same request under the same key.
     pub(crate) fn ask(&mut self, at: usize, vendors: &Vendors) -> io::Result<()> {
         let (path, body) = self.orders[at].request();
         let key = format!("order-{at}");
@@ -112,11 +96,15 @@ impl Till {
             (_, Some(id)) => self.orders[at].transaction_id = Some(id.to_owned()),
             _ => {}
         }
+        if let Some(rrn) = answer["data"]["ppt_id"].as_str() {
+            self.orders[at].rrn = Some(rrn.to_owned());
+        }
         Ok(())
     }
 
-    /// Ask where a payment stands; it has to be what the repeat says.
+    /// Ask where a sale stands; it has to be what the repeat says, and what went back what the till was told of it.
     pub(crate) fn look(&mut self, at: usize, vendors: &Vendors) -> io::Result<()> {
+        let Wish::Sale(method) = self.orders[at].wish else { return Ok(()) };
         let Some(id) = self.orders[at].transaction_id.clone() else { return Ok(()) };
         let answer = http::get(self.address, &format!("/payment/{id}"))?.json();
         if answer["data"]["state"].is_null() {
@@ -125,18 +113,21 @@ impl Till {
         }
         let told = self.understood(at, &answer);
         self.believe(at, told, &answer, vendors);
+        let backs = self.orders.iter().filter(|o| matches!(&o.wish, Wish::Back(back) if back.of == at));
+        let (known, back) = backs.fold((true, 0), |(known, sum), o| {
+            (known && o.is_final(), if o.told == Told::Done { sum - o.worth() } else { sum })
+        });
+        let all = answer["data"]["state"] == json!("refunded");
+        let says = &answer["data"]["refunded_tiyin"];
+        if method == Method::Card && known && (*says != json!(back) || all != (back == self.orders[at].tiyin())) {
+            self.breaks(at, &format!("the till was told that {back} went back, and now {answer}"));
+        }
         Ok(())
     }
 
     /// Bring the receipt of a paid order, the first time or again.
     pub(crate) fn confirm(&mut self, at: usize) -> io::Result<()> {
-        let order = &self.orders[at];
-        let id = order.transaction_id.as_deref().unwrap_or_default();
-        let (path, body) = match order.method {
-            Method::Click => ("/payment/click_confirm", json!({"transaction_id": id, "qrcode": order.link()})),
-            Method::Payme => ("/payment/payme_confirm", json!({"transaction_id": id, "qr_code_url": order.link()})),
-            Method::Card => return Ok(()),
-        };
+        let Some((path, body)) = self.orders[at].receipt() else { return Ok(()) };
         let answer = http::post(self.address, path, &body.to_string(), &[])?.json();
         if answer["is_success"] == json!(true) {
             self.orders[at].receipt_taken = true;
@@ -148,15 +139,19 @@ impl Till {
 
     fn understood(&mut self, at: usize, answer: &Value) -> Told {
         if answer["is_success"] == json!(true) {
-            return Told::Paid;
+            return Told::Done;
         }
         let error = &answer["error"];
         let state = answer["data"]["state"].as_str().or(error["data"]["state"].as_str());
+        let sale = matches!(self.orders[at].wish, Wish::Sale(_));
         match state {
-            Some("in_doubt" | "awaiting_payer" | "bank_processing" | "created") => Told::Doubt,
-            Some(state @ ("declined" | "cancelled" | "expired")) => Told::Unpaid(state.to_owned()),
-            // Refused before it became a payment: the counter or the PinPad has something else to do.
-            None if (910..=913).contains(&error["code"].as_i64().unwrap_or(0)) => Told::Nothing,
+            Some("in_doubt" | "settlement_in_doubt" | "bank_processing" | "requested" | "processing") => Told::Doubt,
+            Some("awaiting_payer" | "created") if sale => Told::Doubt,
+            Some(state @ ("declined" | "cancelled" | "expired")) if sale => Told::Not(state.to_owned()),
+            // It was paid, and all of it was given back since.
+            Some("refunded") if sale => Told::Done,
+            Some("refused") if !sale => Told::Not("refused".to_owned()),
+            None if self.orders[at].is_put_off_by(error["code"].as_i64().unwrap_or(0)) => Told::Nothing,
             _ => {
                 self.breaks(at, &format!("nobody can say what this means: {answer}"));
                 Told::Nothing
@@ -167,21 +162,21 @@ impl Till {
     /// Hold what was told now against what was told before, and against the books.
     fn believe(&mut self, at: usize, told: Told, answer: &Value, vendors: &Vendors) {
         let before = self.orders[at].told.clone();
-        let charged = self.charged(at, vendors);
+        let happened = self.happened(at, vendors);
         let true_to_before = match (&before, &told) {
-            (Told::Paid, Told::Paid) | (Told::Nothing | Told::Doubt, _) => true,
-            (Told::Unpaid(before), Told::Unpaid(now)) => before == now,
+            (Told::Done, Told::Done) | (Told::Nothing | Told::Doubt, _) => true,
+            (Told::Not(before), Told::Not(now)) => before == now,
             _ => false,
         };
         if !true_to_before {
             self.breaks(at, &format!("was told {before:?}, and now {answer}"));
         }
         match told {
-            Told::Paid if charged != 1 => {
-                self.breaks(at, &format!("was approved and is {charged} times in the books: {answer}"));
+            Told::Done if happened != 1 => {
+                self.breaks(at, &format!("was approved and is {happened} times in the books: {answer}"));
             }
-            Told::Unpaid(_) if charged != 0 => {
-                self.breaks(at, &format!("was charged, and the till hears: {answer}"));
+            Told::Not(_) if happened != 0 => {
+                self.breaks(at, &format!("happened, and the till hears: {answer}"));
             }
             _ => {}
         }
@@ -193,16 +188,11 @@ impl Till {
         }
     }
 
-    /// How often the vendors' books say that this order was charged.
-    pub(crate) fn charged(&self, at: usize, vendors: &Vendors) -> usize {
+    /// How often the vendors' books say that this happened: until the like of it was asked for next.
+    pub(crate) fn happened(&self, at: usize, vendors: &Vendors) -> usize {
         let order = &self.orders[at];
-        let (amount, wanted) = (order.amount_tiyin(), order.code());
-        if order.method == Method::Card {
-            let books = vendors.pinpad.ledger();
-            return books.entries.iter().filter(|e| i64::try_from(e.amount_minor) == Ok(amount)).count();
-        }
-        let charge = |e: &Entry| matches!(e, Entry::Charge { amount_minor, code, .. } if *amount_minor == amount && *code == wanted);
-        vendors.gateway.entries().iter().filter(|e| charge(e)).count()
+        let next = self.orders[at + 1..].iter().find(|later| later.is_like(order));
+        next.map_or_else(|| order.in_the_books(vendors), |next| next.from).saturating_sub(order.from)
     }
 
     /// Is the receipt of this order in the vendor's books?
@@ -212,6 +202,6 @@ impl Till {
     }
 
     pub(crate) fn breaks(&mut self, at: usize, what: &str) {
-        self.broken.push(format!("order {at} ({:?}): {what}", self.orders[at].method));
+        self.broken.push(format!("order {at} ({}): {what}", self.orders[at].wish.name()));
     }
 }

@@ -7,6 +7,7 @@ use tolov::payment::sbp::{
     CodeOutcome, LinkOutcome, LoyaltyKind, Points, ProductLine, QrCode, QrStatus, RefundOutcome, SbpAsk,
 };
 use tolov::provider::qrm::access::Request;
+use tolov::provider::qrm::socket::Spelling;
 use tolov::provider::qrm::{
     LoyaltyAnswer, LoyaltyCard, Product, QrmError, ReceiptStatus, RefundStatus, cash, code, loyalty, products, refund,
     registration, status,
@@ -156,12 +157,9 @@ fn the_socket_is_opened_at_the_printed_address() {
     let printed = example("4.1.socket_address");
     let (address, key) = printed.trim().split_once("api_key=").expect("a key");
     let client = client("https://app.devwapiserv.qrm.ooo", key);
-    let socket = client.socket_request().expect("a key");
-    assert_eq!(socket.expose(), printed.trim());
-    assert_eq!(
-        (socket.shown(), format!("{socket:?}")),
-        (format!("{address}api_key=•••").as_str(), socket.shown().to_owned())
-    );
+    let socket = client.socket_address(Spelling::Plain).expect("a key");
+    assert_eq!(socket.with_key(), printed.trim());
+    assert_eq!(format!("{socket:?}"), format!("{address}api_key=•••"));
 }
 
 #[tokio::test]

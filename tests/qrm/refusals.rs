@@ -7,6 +7,7 @@ use tolov::payment::sale::{DeclineKind, Payment, Private};
 use tolov::payment::sbp::{CodeOutcome, LinkOutcome, LoyaltyKind, ProductLine, QrStatus, RefundOutcome, SbpAsk};
 use tolov::payment::{Currency, Money};
 use tolov::provider::qrm::error::{Class, success};
+use tolov::provider::qrm::socket::Spelling;
 use tolov::provider::qrm::{
     Qrm, QrmError, QrmSettings, ReceiptStatus, RefundStatus, cash, code, loyalty, nomenclature, refund, registration,
     status,
@@ -255,7 +256,7 @@ async fn a_missing_key_is_said_clearly_and_nothing_is_sent() {
         let words = decline.message.expect("words");
         assert!(words.contains("no key for the QR terminal “main”"), "{words}");
         assert!(key.is_none_or(|key| key.is_empty() || !words.contains(key)), "{words}");
-        assert!(client.socket_request().is_err());
+        assert!(matches!(client.socket_address(Spelling::Plain), Err(QrmError::NoKey { .. })));
     }
     assert!(server.heard().is_empty());
 }
@@ -276,6 +277,6 @@ async fn neither_key_nor_phone_is_quoted_whatever_the_server_quotes() {
         assert!(!words.contains(KEY) && !words.contains("9000000000"), "{words}");
     }
     assert!(format!("{error}").contains("ключ *** и телефон ***"), "{error}");
-    let socket = client.socket_request().expect("a key");
-    assert!(socket.expose().ends_with(KEY) && !format!("{socket:?}{}", socket.shown()).contains(KEY));
+    let socket = client.socket_address(Spelling::Plain).expect("a key");
+    assert!(socket.with_key().ends_with(KEY) && !format!("{socket:?}").contains(KEY));
 }

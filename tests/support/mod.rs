@@ -19,8 +19,8 @@ use http::Answer;
 use tolov::history::{History, JournalLine};
 use tolov::store::Archive;
 
-/// How long a test waits for something that has to happen.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a test waits for something that has to happen: long enough for a machine that has other things to do.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The vendors, and where the daemon finds them. Lives in the test's process.
 pub struct Vendors {
@@ -40,14 +40,21 @@ pub struct Bench {
 impl Bench {
     /// A bench with everything plugged in; the daemon does not run yet.
     pub fn new() -> Self {
+        Self::with_pinpad(|_| {})
+    }
+
+    /// The same with another PinPad.
+    pub fn with_pinpad(change: impl FnOnce(&mut SimSettings)) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let gateway = runtime.block_on(GatewaySim::spawn(GatewaySimSettings::default())).expect("the gateway");
         let mut settings = SimSettings::new(dir.path().join("pinpad"));
         settings.ping_every = Duration::from_millis(50);
-        settings.answer_timeout = Duration::from_secs(1);
+        // A daemon that has to wait for its disk is still there.
+        settings.answer_timeout = Duration::from_secs(3);
         settings.ledger = Some(dir.path().join("pinpad.ledger"));
+        change(&mut settings);
         let pinpad = runtime.block_on(async { PinpadSim::spawn(settings) }).expect("the PinPad");
         let address = free_address();
         let bench = Self { vendors: Vendors { gateway, pinpad, runtime }, dir, address, daemon: None };

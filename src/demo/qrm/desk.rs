@@ -18,6 +18,7 @@ use super::switches::Switches;
 use super::terminals::{Ofd, Terminal};
 use crate::clock::Clock;
 use crate::demo::ledger::BooksError;
+use crate::payment::money::{Currency, Money};
 
 /// Why a phone cannot do that.
 #[derive(Debug, thiserror::Error)]
@@ -196,11 +197,9 @@ impl Desk {
         match terminal.and_then(|terminal| terminal.ofd) {
             Some(Ofd::OfdRu) => format!("https://check-demo.ofd.ru/rec/9999078902001735/{count}/757868555"),
             _ => {
-                let (rubles, kopecks) = (operation.sum_kopecks / 100, operation.sum_kopecks % 100);
-                let fiscal = "fn=9999078900006242";
-                format!(
-                    "https://consumer.1-ofd-test.ru/ticket?t=20221110T2018&s={rubles}.{kopecks:02}&{fiscal}&i={count}&fp=1019638328&n=1"
-                )
+                let rubles = Money::from_minor(operation.sum_kopecks, Currency::Rub).decimal();
+                let head = format!("https://consumer.1-ofd-test.ru/ticket?t=20221110T2018&s={rubles}");
+                format!("{head}&fn=9999078900006242&i={count}&fp=1019638328&n=1")
             }
         }
     }

@@ -1,7 +1,9 @@
 //! What an OFD looks at in a receipt (seed 004 §5.1 and its examples): the fields that have to be there, numbers that are amounts, and whose sale
 //! it is. It knows nothing of VAT: the document's own examples do not add up there.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
+
+use crate::payment::money::{Currency, Money, Unit};
 
 /// "ИНН компании для тестовых запросов … всегда должен быть 5544332219": ten digits, or twelve of a person.
 const INN_DIGITS: [usize; 2] = [10, 12];
@@ -34,14 +36,15 @@ impl Document {
         inn(text(company, "inn")?)?;
         for item in list(receipt, "items")? {
             text(item, "name")?;
-            ["price", "quantity", "sum"].iter().try_for_each(|name| decimal(item, name).map(drop))?;
+            number(item, "quantity")?;
+            ["price", "sum"].iter().try_for_each(|name| rubles(item, name).map(drop))?;
         }
         let mut paid = 0_i64;
         for payment in list(receipt, "payments")? {
-            decimal(payment, "type")?;
-            paid = paid.saturating_add(decimal(payment, "sum")?);
+            number(payment, "type")?;
+            paid = paid.saturating_add(rubles(payment, "sum")?);
         }
-        let total_kopecks = decimal(receipt, "total")?;
+        let total_kopecks = rubles(receipt, "total")?;
         if paid != total_kopecks {
             return Err("receipt.total: не равен сумме оплат".to_owned());
         }
@@ -66,12 +69,13 @@ impl Document {
         }
         for item in list(receipt, "Items")? {
             ["Label", "Vat"].iter().try_for_each(|name| text(item, name).map(drop))?;
-            ["Price", "Quantity", "Amount"].iter().try_for_each(|name| decimal(item, name).map(drop))?;
+            number(item, "Quantity")?;
+            ["Price", "Amount"].iter().try_for_each(|name| rubles(item, name).map(drop))?;
         }
         let mut total_kopecks = 0_i64;
         for payment in list(receipt, "PaymentItems")? {
-            decimal(payment, "PaymentType")?;
-            total_kopecks = total_kopecks.saturating_add(decimal(payment, "Sum")?);
+            number(payment, "PaymentType")?;
+            total_kopecks = total_kopecks.saturating_add(rubles(payment, "Sum")?);
         }
         let number = text(request, "InvoiceId")?.to_owned();
         Ok(Self { number, total_kopecks, callback_url: request["CallbackUrl"].as_str().map(Into::into) })
@@ -102,17 +106,15 @@ fn text<'a>(within: &'a Value, name: &str) -> Result<&'a str, Complaint> {
     found.ok_or_else(|| format!("{name}: обязательное поле"))
 }
 
-/// A JSON number of at most two decimals (three for a quantity), in hundredths; the third is dropped.
-fn decimal(within: &Value, name: &str) -> Result<i64, Complaint> {
-    let wrong = || format!("{name}: не число");
-    let number = within.get(name).and_then(Value::as_number).ok_or_else(wrong)?.to_string();
-    let (whole, part) = number.split_once('.').unwrap_or((&number, ""));
-    if part.len() > 3 || !part.bytes().all(|digit| digit.is_ascii_digit()) {
-        return Err(wrong());
-    }
-    let hundredths: i64 = format!("{part:0<2}")[..2].parse().map_err(|_| wrong())?;
-    let whole: i64 = whole.parse().map_err(|_| wrong())?;
-    whole.checked_mul(100).and_then(|whole| whole.checked_add(hundredths)).filter(|_| whole >= 0).ok_or_else(wrong)
+/// Rubles as a JSON number, in kopecks.
+fn rubles(within: &Value, name: &str) -> Result<i64, Complaint> {
+    let number = number(within, name)?.to_string();
+    let money = Money::parse(&number, Unit::Sum, Currency::Rub).map_err(|error| format!("{name}: {error}"))?;
+    if money.minor() < 0 { Err(format!("{name}: меньше нуля")) } else { Ok(money.minor()) }
+}
+
+fn number<'a>(within: &'a Value, name: &str) -> Result<&'a Number, Complaint> {
+    within.get(name).and_then(Value::as_number).ok_or_else(|| format!("{name}: не число"))
 }
 
 /// Digits where the pattern has nines, and the pattern's own characters between them.
@@ -152,11 +154,11 @@ mod tests {
         assert_eq!(Document::atol(&atol()).unwrap().total_kopecks, 1_250);
         for (text, kopecks) in [("500", 50_000), ("500.0", 50_000), ("42949672.95", 4_294_967_295), ("0.07", 7)] {
             let value: Value = serde_json::from_str(&format!(r#"{{"sum":{text}}}"#)).unwrap();
-            assert_eq!(decimal(&value, "sum").unwrap(), kopecks, "{text}");
+            assert_eq!(rubles(&value, "sum").unwrap(), kopecks, "{text}");
         }
         for text in ["-1", "1e30", "\"5\"", "0.12345", "null"] {
             let value: Value = serde_json::from_str(&format!(r#"{{"sum":{text}}}"#)).unwrap();
-            assert!(decimal(&value, "sum").is_err(), "{text}");
+            assert!(rubles(&value, "sum").is_err(), "{text}");
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::{ApplyError, Fact};
 use crate::payment::card::{Job, Run, Settlement, SettlementId, SettlementState};
-use crate::payment::fiscal::{Confirmation, ConfirmationState, Fiscal};
-use crate::payment::sale::{Answer, Method, Payment, PaymentId, Refund, RefundId, RefundState, State, UnixMs};
+use crate::payment::fiscal::{Confirmation, ConfirmationState, Fiscal, Receipt};
+use crate::payment::sale::{Answer, Method, Payment, PaymentId, Private, Refund, RefundId, RefundState, State, UnixMs};
 use crate::payment::sbp::Sbp;
 use crate::payment::terminal::{LAST_SALES_KEPT, Terminal};
 use std::sync::Arc;
@@ -342,6 +342,11 @@ impl Payment {
                     c.last_error = Some(error.clone());
                 }
                 _ => {}
+            }
+        }
+        for c in self.confirmations.iter_mut().filter(|c| !c.state.keeps_body()) {
+            if let Receipt::Electronic(receipt) = &mut c.receipt {
+                receipt.body = Private::default();
             }
         }
         self.fiscal = self.fiscal_by_receipts();

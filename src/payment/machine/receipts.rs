@@ -62,12 +62,13 @@ impl Step {
             }
         };
         if let Some(first) = payment.confirmation() {
-            // One that was withdrawn with its sale goes again once the money has come after all.
-            if first.receipt == confirm.receipt && first.state != ConfirmationState::Withdrawn {
+            // One that was withdrawn with its sale goes again once the money has come after all; so does one that can be sent only now.
+            let lost = first.state.keeps_body() && first.receipt.is_lost();
+            if first.receipt == confirm.receipt && first.state != ConfirmationState::Withdrawn && !lost {
                 self.done.about = Some(Subject::Confirmation(payment.id, first.number));
                 return Ok(());
             }
-            if matches!(first.state, ConfirmationState::Queued | ConfirmationState::Confirmed) {
+            if matches!(first.state, ConfirmationState::Queued | ConfirmationState::Confirmed) && !lost {
                 return Err(Denial::ReceiptDiffers { payment: payment.id, state: first.state.name() }.into());
             }
         }
@@ -143,6 +144,11 @@ impl Step {
         }
         if let Some(receipt) = receipt {
             fits(&payment, receipt)?;
+            if last.registered_ms.is_some() && last.state == ConfirmationState::Queued && *receipt != last.receipt {
+                let hint =
+                    "it is registered already, and the operator of fiscal data is at work on it: wait for its answer";
+                return Err(refuse(hint).into());
+            }
         }
         let known = payment.approval.as_ref().and_then(|a| a.payment_id.as_deref());
         if let Some(found) = upstream_id.filter(|found| Some(*found) != known) {
@@ -153,7 +159,7 @@ impl Step {
             self.record(Fact::UpstreamNamed { payment: id, upstream_id: found.to_owned(), name: name.to_owned() })?;
         }
         let (state, why) = first_state(known.is_some() || upstream_id.is_some());
-        if let Some(receipt) = receipt.filter(|r| **r != last.receipt) {
+        if let Some(receipt) = receipt.filter(|r| **r != last.receipt || last.receipt.is_lost()) {
             return self.bring(&payment, receipt, state, why);
         }
         let why = why.or_else(|| Some(format!("sent again by {name}")));

@@ -79,7 +79,9 @@ impl Step {
         } else if let Some(open) = self.t.counter() {
             // A double press: the same sale without a key, while the first is open.
             let same = open.token.is_none() && open.method == sell.method && open.amount == sell.amount;
-            if same && open.code.is_none() == sell.code.is_none() {
+            // An SBP sale beside the display is another one than that on it.
+            let same_place = sell.display && open.code.is_none() == sell.code.is_none();
+            if same && same_place && asks_the_same(open, sell) {
                 return Ok(Some(open.id));
             }
         }
@@ -332,6 +334,12 @@ impl Step {
         }
         Ok(())
     }
+}
+
+/// Whether both are SBP sales of the same QR terminal, or neither is one.
+fn asks_the_same(open: &Payment, sell: &Sell) -> bool {
+    let asked = open.sbp.as_ref().map(|sbp| (&sbp.ask.profile, sbp.ask.cash_link));
+    asked == sell.sbp.as_ref().map(|ask| (&ask.profile, ask.cash_link))
 }
 
 /// The refund that this request repeats without a token: a void is asked for once, a refund while it is open.

@@ -98,7 +98,7 @@ fn every_kind_of_lie_is_found() {
         ("queue", format!("UPDATE outbox SET state = 'queued' WHERE payment_id = '{click}'")),
         ("queue", format!("UPDATE outbox SET attempts = 0 WHERE payment_id = '{click}'")),
         ("queue", format!("DELETE FROM outbox WHERE payment_id = '{click}'")),
-        ("queue", format!("INSERT INTO outbox SELECT 'nobody', 1, method, state, 0, 0, 0, NULL FROM outbox WHERE payment_id = '{click}'")),
+        ("queue", format!("INSERT INTO outbox SELECT 'nobody', 1, method, state, 0, 0, 0, NULL, NULL FROM outbox WHERE payment_id = '{click}'")),
         ("queue", "UPDATE depth SET owed = 0".into()),
         ("token", "DELETE FROM token WHERE key = 'till/token-1'".into()),
         ("token", format!("UPDATE token SET payment_id = '{click}' WHERE key = 'till/token-2'")),

@@ -1,5 +1,5 @@
-//! What of a slip may be stored: the holder's name and the middle of a card number are replaced by stars, everything
-//! else stays where it was. Every character is replaced by exactly one, so pieces keep their cuts.
+//! What of a slip may be stored: the holder's name, the card's expiry date and the middle of its number are replaced by
+//! stars, everything else stays where it was. Every character is replaced by exactly one, so pieces keep their cuts.
 
 /// Lines that may follow a card number and are no name.
 const NOT_A_NAME: [&str; 16] = [
@@ -21,20 +21,37 @@ const NOT_A_NAME: [&str; 16] = [
     "====",
 ];
 
-/// The slip with the holder's line masked (the line after the card number, or after a HOLDER label) and card numbers
-/// cut to first 6 and last 4.
+/// Words that stand before a card's expiry date.
+const EXPIRY: [&str; 12] = [
+    "СРОК",
+    "ДЕЙСТВУЕТ",
+    "ДЕЙСТВИТЕЛЬНА",
+    "ГОДНА",
+    "EXP",
+    "EXPIRY",
+    "EXPIRES",
+    "EXPDATE",
+    "EXPIRATION",
+    "VALID",
+    "MUDDATI",
+    "AMAL",
+];
+
+/// The slip with the holder's line masked (the line after the card number, or after a HOLDER label), without the card's
+/// expiry date, and card numbers cut to first 6 and last 4.
 #[must_use]
 pub fn mask_holder(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut after_card = false;
+    let mut expiry_follows = false;
     for line in text.split_inclusive(['\n', '\r', '\u{c}']) {
-        let masked = mask_numbers(line);
+        let masked = mask_expiry(mask_numbers(line), &mut expiry_follows);
         if let Some(end) = card_number_end(line) {
             after_card = true;
-            // A name printed on the number's own line is a name all the same.
+            // A name printed on the number's own line is a name all the same, and a number there is a date.
             let end = char_offset(&masked, line[..end].chars().count());
             out.push_str(&masked[..end]);
-            out.extend(masked[end..].chars().map(star_if_letter));
+            out.extend(masked[end..].chars().map(star_if_word));
         } else if let Some(start) = holder_label(line) {
             after_card = false;
             out.push_str(&masked[..char_offset(&masked, line[..start].chars().count())]);
@@ -122,7 +139,7 @@ fn digit_run(chars: &[char], start: usize) -> Vec<usize> {
 /// A masked card number in a line: first 4 to 6 digits, stars, last 4; as printed.
 pub(super) fn card_number(line: &str) -> Option<String> {
     let masked = mask_numbers(line);
-    masked.split(|c: char| c.is_whitespace() || c == ':').find_map(|word| {
+    masked.split(|c: char| c.is_whitespace() || matches!(c, ':' | '=')).find_map(|word| {
         let head = word.bytes().take_while(u8::is_ascii_digit).count();
         let stars = word.bytes().skip(head).take_while(|b| matches!(b, b'*' | b'X' | b'x' | b'.')).count();
         let tail = word.len() - head - stars;
@@ -158,8 +175,45 @@ fn star(c: char) -> char {
     if c.is_whitespace() || c == ':' { c } else { '*' }
 }
 
-fn star_if_letter(c: char) -> char {
-    if c.is_alphabetic() { '*' } else { c }
+fn star_if_word(c: char) -> char {
+    if c.is_alphanumeric() { '*' } else { c }
+}
+
+/// A line without its expiry date: the digits behind the word for it, or at the beginning of the line after that word.
+fn mask_expiry(line: String, follows: &mut bool) -> String {
+    let mut chars: Vec<char> = line.chars().collect();
+    let first = chars.iter().position(|c| !c.is_whitespace());
+    let label = expiry_label(&chars);
+    let from = match (label, first) {
+        (Some(label), _) => label,
+        (None, Some(first)) if std::mem::take(follows) => first,
+        _ => return line,
+    };
+    let is_date = |c: &char| c.is_ascii_digit() || matches!(c, '/' | '.' | '-');
+    let digits = chars[from..].iter().position(char::is_ascii_digit).map(|at| from + at);
+    // Without the word on its own line, only a date at the very beginning is one.
+    let digits = digits.filter(|at| label.is_some() || *at == from);
+    *follows = label.is_some() && digits.is_none();
+    for c in
+        chars.iter_mut().skip(digits.unwrap_or(usize::MAX)).take_while(|c| is_date(c)).filter(|c| c.is_ascii_digit())
+    {
+        *c = '*';
+    }
+    chars.into_iter().collect()
+}
+
+/// Where the last word for an expiry date ends.
+fn expiry_label(chars: &[char]) -> Option<usize> {
+    let mut found = None;
+    let mut word = String::new();
+    for (at, c) in chars.iter().chain(std::iter::once(&' ')).enumerate() {
+        if c.is_alphabetic() {
+            word.extend(c.to_uppercase());
+        } else if EXPIRY.contains(&std::mem::take(&mut word).as_str()) {
+            found = Some(at);
+        }
+    }
+    found
 }
 
 fn char_offset(text: &str, chars: usize) -> usize {

@@ -143,7 +143,8 @@ fn what_is_stored_has_no_holder_and_no_card_number() {
     assert!(!masked.contains("CARDTEST14"));
     assert!(masked.contains("**** **********"));
     assert_eq!(masked.lines().count(), SEED_001.lines().count());
-    assert_eq!(masked.replace("**** **********", "HUMO CARDTEST14"), SEED_001);
+    assert!(masked.contains("Срок: **/**"));
+    assert_eq!(masked.replace("**** **********", "HUMO CARDTEST14").replace("**/**", "01/25"), SEED_001);
     assert_eq!(parse(&masked), parse(SEED_001));
 }
 
@@ -162,6 +163,26 @@ fn a_whole_card_number_is_cut_and_other_numbers_are_not() {
     assert_eq!(mask_numbers("9860 0901 1234 7856"), "9860 09** **** 7856");
     assert_eq!(mask_numbers("PAN 9860090112347856=2501"), "PAN 986009******7856=2501");
     assert_eq!(mask_numbers("RRN:231511584547 ID:190339999999902"), "RRN:231511584547 ID:190339999999902");
+}
+
+#[test]
+fn an_expiry_date_is_masked_wherever_slips_put_it() {
+    for (printed, stored) in [
+        ("Карта: HUMO  Срок: 01/25\nЧек 6", "Карта: HUMO  Срок: **/**\nЧек 6"),
+        ("Срок действия карты 0125 Чек 6", "Срок действия карты **** Чек 6"),
+        ("срок действия:\n\n   01.2025\nКод ответа: 00", "срок действия:\n\n   **.****\nКод ответа: 00"),
+        ("EXP DATE: 2501", "EXP DATE: ****"),
+        ("VALID THRU 01-25", "VALID THRU **-**"),
+        ("986009******7856=2501", "986009******7856=****"),
+        ("986009******7856:01  01/25", "986009******7856:01  **/**"),
+        ("986009******7856\n01/25", "986009******7856\n*****"),
+    ] {
+        assert_eq!(mask_holder(printed), stored);
+    }
+    // Dates of the sale, and words that only begin so, stay as they are.
+    for printed in ["Дата:11/11/22\n17:01:07", "EXPRESS 24\n6", "Срок\nЧек 6\n12"] {
+        assert_eq!(mask_holder(printed), printed);
+    }
 }
 
 #[test]
