@@ -76,6 +76,8 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     let (driver, handle) = Driver::new(store, assemble::policy(&settings), clock.clone())?;
 
     let providers = Arc::new(assemble::providers(&settings));
+    let early = providers.clone();
+    tokio::task::spawn_blocking(move || early.prepare());
     let deliver = Arc::new(Notify::new());
     let pinpad = assemble::pinpad_port(&settings).map(|port| crate::pinpad::spawn(port, clock.clone(), handle.clone()));
     let sbp = crate::sbp::spawn(&assemble::qrm(&settings), &clock, handle.clone());

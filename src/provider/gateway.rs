@@ -194,6 +194,10 @@ impl Provider for Gateway {
     fn confirm<'a>(&'a self, payment: &'a Payment, confirmation: &'a Confirmation) -> Asked<'a, Delivery> {
         Box::pin(self.confirm_once(payment, confirmation))
     }
+
+    fn prepare(&self) {
+        self.http.warm();
+    }
 }
 
 /// A flat JSON object with its fields in the order of the documents.

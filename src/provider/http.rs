@@ -32,7 +32,7 @@ pub(super) enum PostError {
     InDoubt(String),
 }
 
-/// The client. Built at the first request and again after a failure, so that a box whose certificates are missing at the start still starts,
+/// The client. Built at the start or at the first request, and again after a failure, so that a box whose certificates are missing at the start still starts,
 /// and heals when they come.
 #[derive(Debug)]
 pub(super) struct Http {
@@ -44,6 +44,21 @@ pub(super) struct Http {
 impl Http {
     pub(super) fn new(connect_timeout: Duration, timeout: Duration) -> Self {
         Self { connect_timeout, timeout, client: Mutex::new(None) }
+    }
+
+    /// Build the client now, so that no sale waits for its certificates to be read. A failure is met, and told, by the first request.
+    pub(super) fn warm(&self) {
+        if let Err(error) = self.client() {
+            tracing::warn!(
+                error = in_words("the HTTPS client cannot start yet", &error),
+                "the first sale will try again"
+            );
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_warm(&self) -> bool {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Post `body` as JSON and hear the whole answer, within the limits of time and size.

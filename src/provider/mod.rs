@@ -30,6 +30,9 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// Hand over a fiscal receipt. May be called again with the same one.
     fn confirm<'a>(&'a self, payment: &'a Payment, confirmation: &'a Confirmation) -> Asked<'a, Delivery>;
+
+    /// Make ready what the first request would wait for. Sends nothing; takes a moment of a thread that may wait.
+    fn prepare(&self) {}
 }
 
 /// The providers that are set up on this terminal.
@@ -56,6 +59,11 @@ impl Providers {
     #[must_use]
     pub fn get(&self, method: Method) -> Option<&Arc<dyn Provider>> {
         self.by_method.get(&method)
+    }
+
+    /// Make every provider ready for its first request. Call it where waiting is allowed.
+    pub fn prepare(&self) {
+        self.by_method.values().for_each(|provider| provider.prepare());
     }
 
     /// The methods that have one.
