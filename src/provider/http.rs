@@ -7,7 +7,7 @@ use std::error::Error;
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response, redirect, retry};
 
 use crate::limits;
@@ -63,23 +63,20 @@ impl Http {
 
     /// Post `body` as JSON and hear the whole answer, within the limits of time and size.
     pub(super) async fn post(&self, url: &str, body: String) -> Result<Answer, PostError> {
-        self.ask(Method::POST, url, None, Some(body)).await
+        self.ask(Method::POST, url, HeaderMap::new(), Some(body)).await
     }
 
-    /// Send a request, with a JSON body or without one, and hear the whole answer, within the limits of time and size. A secret header is
-    /// marked as such by whoever made it, so that nothing prints it.
+    /// Send a request, with a JSON body or without one, and hear the whole answer, within the limits of time and size. A header that holds a
+    /// secret is marked by whoever made it, so that nothing prints it.
     pub(super) async fn ask(
         &self,
         method: Method,
         url: &str,
-        secret: Option<(HeaderName, HeaderValue)>,
+        headers: HeaderMap,
         body: Option<String>,
     ) -> Result<Answer, PostError> {
         let client = self.client().map_err(|e| PostError::NotSent(in_words("the HTTPS client cannot start", &e)))?;
-        let mut request = client.request(method, url);
-        if let Some((name, value)) = secret {
-            request = request.header(ACCEPT, HeaderValue::from_static("application/json")).header(name, value);
-        }
+        let mut request = client.request(method, url).headers(headers);
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body);
         }

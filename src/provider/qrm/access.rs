@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use reqwest::header::HeaderValue;
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::QrmError;
@@ -98,12 +98,13 @@ impl Access {
     }
 }
 
-/// The header's value, marked so that nothing prints it.
-pub(super) fn header(key: &SecretString) -> Result<HeaderValue, QrmError> {
-    let mut value = HeaderValue::from_str(key.expose_secret())
-        .map_err(|_| QrmError::NotSent { text: "the key has characters that no header takes".to_owned() })?;
+/// What every request of the document brings. The key is marked so that nothing prints it.
+pub(super) fn headers(key: &SecretString) -> Result<HeaderMap, QrmError> {
+    let unfit = |_| QrmError::NotSent { text: "the key has characters that no header takes".to_owned() };
+    let mut value = HeaderValue::from_str(key.expose_secret()).map_err(unfit)?;
     value.set_sensitive(true);
-    Ok(value)
+    let accept = (ACCEPT, HeaderValue::from_static("application/json"));
+    Ok(HeaderMap::from_iter([accept, (HeaderName::from_static(KEY_HEADER), value)]))
 }
 
 /// An answer without the secrets that its request brought: a server may quote what it refuses.

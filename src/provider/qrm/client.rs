@@ -6,11 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use reqwest::Method as HttpMethod;
-use reqwest::header::HeaderName;
 use secrecy::ExposeSecret;
 use tokio::sync::Mutex;
 
-use super::access::{Access, KEY_HEADER, Request, Verb, header, without};
+use super::access::{Access, Request, Verb, headers, without};
 use super::cash::{self, Registered};
 use super::error::{Class, QrmError};
 use super::loyalty::{self, LoyaltyAnswer};
@@ -100,7 +99,7 @@ impl Qrm {
             tracing::warn!(payment = %payment.id, profile = %self.name, %mismatch, "the basket does not add up");
         }
         let phone = ask.and_then(|ask| ask.loyalty.as_ref()).and_then(|card| card.phone.0.as_deref());
-        self.ask(request, phone.as_slice(), code::made).await
+        self.ask(request, phone.map(loyalty::digits).as_slice(), code::made).await
     }
 
     /// Where the sale's code or cash link stands (§4.2).
@@ -200,7 +199,7 @@ impl Qrm {
     /// # Errors
     /// [`QrmError`].
     pub async fn search(&self, phone: &str, sum: Money) -> Result<LoyaltyAnswer, QrmError> {
-        self.ask(loyalty::search(phone, sum), &[phone], loyalty::found).await
+        self.ask(loyalty::search(phone, sum), &[loyalty::digits(phone)], loyalty::found).await
     }
 
     /// Hand the receipt of a paid operation to the OFD (§5.1). `body` is the OFD's JSON.
@@ -241,9 +240,8 @@ impl Qrm {
             Verb::Post => HttpMethod::POST,
             Verb::Delete => HttpMethod::DELETE,
         };
-        let secret = Some((HeaderName::from_static(KEY_HEADER), header(&key)?));
         let url = self.access.url(&request.path);
-        let answer = self.http.ask(method, &url, secret, request.body).await.map_err(|e| match e {
+        let answer = self.http.ask(method, &url, headers(&key)?, request.body).await.map_err(|e| match e {
             PostError::NotSent(text) => QrmError::NotSent { text },
             PostError::InDoubt(text) => QrmError::Lost { text },
         })?;

@@ -50,7 +50,7 @@ pub enum QrmError {
         /// The provider's words.
         text: String,
     },
-    /// `non_field_errors` say that the bank did not answer QRManager within its five seconds (§2.1, 1).
+    /// The bank did not answer QRManager within its five seconds (§2.1, 1).
     #[error("the bank did not answer QRManager in time: {text}")]
     BankTimeout {
         /// The provider's words.
@@ -160,8 +160,9 @@ pub enum Class {
     InDoubt(String),
 }
 
-/// The words of the bank's timeout (§2.1, 1); what it was that was waited for follows them.
-const BANK_TIMEOUT: &str = "Истекло время ожидания";
+/// How the bank's timeout begins (§2.1, 1; the tables of statuses): what was waited for follows. A receipt's "… чека. Истекло время ожидания
+/// сервиса ОФД" is another one and begins otherwise.
+const BANK_TIMEOUT: [&str; 2] = ["Истекло время ожидания", "Таймаут ожидания"];
 
 /// Take an answer apart: the JSON of a success, or the error that it is.
 ///
@@ -194,13 +195,15 @@ pub fn success(status: u16, body: &[u8]) -> Result<Value, QrmError> {
 
 /// The error that an object is. A success is looked at for the two names that no success has.
 fn shape(status: u16, fields: &Map<String, Value>, of_success: bool) -> Option<QrmError> {
-    if let Some(text) = fields.get("non_field_errors").and_then(message) {
-        if text.contains(BANK_TIMEOUT) {
-            return Some(QrmError::BankTimeout { text });
-        }
+    let said = |name: &str| fields.get(name).and_then(message);
+    let by_bank = |text: &String| BANK_TIMEOUT.iter().any(|words| text.starts_with(words));
+    if let Some(text) = said("non_field_errors").or_else(|| said("detail")).filter(by_bank) {
+        return Some(QrmError::BankTimeout { text });
+    }
+    if let Some(text) = said("non_field_errors") {
         return Some(QrmError::RefusedWhole { status, text });
     }
-    if let Some(text) = fields.get("detail").and_then(message) {
+    if let Some(text) = said("detail") {
         return Some(QrmError::RefusedDetail { status, text });
     }
     if of_success {

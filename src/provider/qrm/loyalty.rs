@@ -157,8 +157,13 @@ pub(super) fn in_code(card: &Loyalty, sum: Money) -> Result<InCode<'_>, QrmError
     })
 }
 
+/// A phone as a server may quote it: its plus sign comes and goes.
+pub(super) fn digits(phone: &str) -> &str {
+    phone.strip_prefix('+').unwrap_or(phone)
+}
+
 fn checked_phone(phone: &str) -> Result<&str, QrmError> {
-    let digits = phone.strip_prefix('+').unwrap_or(phone);
+    let digits = digits(phone);
     if digits.bytes().all(|b| b.is_ascii_digit()) && PHONE_DIGITS.contains(&digits.len()) {
         return Ok(phone);
     }
