@@ -14,6 +14,7 @@
 pub mod assemble;
 mod desk;
 mod outside;
+mod questions;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -78,6 +79,7 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     let providers = Arc::new(assemble::providers(&settings));
     let early = providers.clone();
     tokio::task::spawn_blocking(move || early.prepare());
+    let qrm = assemble::qrm(&settings).clients(Some(&settings.store.dir));
     let deliver = Arc::new(Notify::new());
     let pinpad = assemble::pinpad_port(&settings).map(|port| crate::pinpad::spawn(port, clock.clone(), handle.clone()));
     let sbp = crate::sbp::spawn(&assemble::qrm(&settings), &clock, handle.clone());
@@ -93,9 +95,8 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     let outbox = tokio::spawn(outbox.run());
 
     let listener = listen(settings.api.listen).await?;
-    let tills =
-        api::serve(listener, handle.clone(), archive.clone(), assemble::api(&settings, frame), until(stopped.clone()));
-    let tills = tokio::spawn(tills);
+    let door = assemble::api(&settings, frame, &qrm);
+    let tills = tokio::spawn(api::serve(listener, handle.clone(), archive.clone(), door, until(stopped.clone())));
     let technicians = desk::spawn(&settings, &handle, archive.clone(), &clock, &stopped).await;
     let pictures = handle.clone();
     tokio::spawn(service::feed_watchdog(move || pictures.snapshot().sequence));

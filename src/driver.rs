@@ -191,8 +191,9 @@ impl<L: Ledger> Driver<L> {
     /// A till hung up, but another connection waits for the same payment: nobody misses it.
     fn is_missed_by_nobody(&self, event: &Event) -> bool {
         let Event::TillGone { payment } = event else { return false };
-        let waiting = self.waiters.get(&Subject::Payment(*payment));
-        waiting.is_some_and(|ears| ears.iter().any(|ear| !ear.is_closed()))
+        let waits_for =
+            |subject| self.waiters.get(&subject).is_some_and(|ears| ears.iter().any(|ear| !ear.is_closed()));
+        waits_for(Subject::Payment(*payment)) || waits_for(Subject::Code(*payment))
     }
 
     /// Decide every event on a copy of the terminal, and commit once. An error means that nothing of it happened.

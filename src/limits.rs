@@ -72,6 +72,22 @@ limits! {
     CODE_MAX_CHARS: usize = 512;
     /// A sale of ten thousand million sums is a wrong unit, not a sale.
     AMOUNT_MAX_TIYIN: i64 = 1_000_000_000_000;
+    /// The most that SBP moves at once, a million roubles (QRManager §2.1).
+    SBP_AMOUNT_MAX_KOPECKS: i64 = 100_000_000;
+    /// A purpose of the till's own, counted as characters (QRManager §2.1).
+    SBP_PURPOSE_MAX_CHARS: usize = 140;
+    /// Lines of one SBP sale's nomenclature: its document names no bound, and a receipt has at most so many positions.
+    SBP_BASKET_LEN: usize = 100;
+    /// Pieces of one product in an SBP sale (QRManager §2.2).
+    SBP_PIECES_MAX: i64 = 1_000;
+    /// The smallest picture of a code that QRManager makes (§2.1).
+    SBP_PICTURE_MIN_PIXELS: i64 = 100;
+    /// The largest one.
+    SBP_PICTURE_MAX_PIXELS: i64 = 1_000;
+    /// A cash link's name, and that of a link which the bank issued (QRManager, cash links §1).
+    SBP_LINK_ID_MAX_CHARS: usize = 140;
+    /// How long a till's wish for a cash link waits for QRManager before it hears `registering`.
+    SBP_LINK_ANSWER_MS: u64 = 10_000;
 
     /// For the customer to show a code to the scanner.
     SCAN_WAIT_MS: u64 = 120_000;
@@ -301,6 +317,8 @@ mod tests {
         ("_BYTES", "bytes"),
         ("_CHARS", "characters"),
         ("_TIYIN", "tiyin"),
+        ("_KOPECKS", "kopecks"),
+        ("_PIXELS", "pixels"),
         ("_LEN", "count"),
         ("_MAX", "count"),
         ("_RESERVE", "count"),

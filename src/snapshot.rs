@@ -1,11 +1,11 @@
 //! What everybody may see: one immutable picture of the terminal after each commit. Screens, answers and metrics are made from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::payment::card::Settlement;
 use crate::payment::event::Notice;
-use crate::payment::sale::{Payment, UnixMs};
+use crate::payment::sale::{Payment, PaymentId, UnixMs};
 use crate::payment::sbp::CashLink;
 
 /// The terminal after a commit.
@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub devices: Devices,
     /// The code at the counter may be shown as payable; false while nobody here knows whether it still can be paid.
     pub code_is_fresh: bool,
+    /// Every SBP sale of which that is not known, at the counter and beside it.
+    pub stale_codes: BTreeSet<PaymentId>,
     /// Cash links by profile.
     pub cash_links: Arc<BTreeMap<String, CashLink>>,
     /// Sales are closed, and why.

@@ -155,6 +155,11 @@ impl Refusal {
     pub(super) fn message(&self) -> &str {
         &self.message
     }
+
+    /// What was wrong, in a sentence.
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.data.as_ref().and_then(|detail| detail.reason.as_deref())
+    }
 }
 
 /// Seed 001: the message is itself JSON, field → sentences, and there is no data.

@@ -9,7 +9,7 @@ mod request;
 mod waiting;
 mod xumo;
 
-pub(super) use waiting::Kept;
+pub(super) use waiting::{Kept, Waiter};
 
 use axum::Router;
 use axum::extract::rejection::PathRejection;
@@ -30,7 +30,6 @@ use crate::payment::event::{Denial, Event, Reply, Subject};
 use crate::payment::sale::{Method, Payment, PaymentId, Token};
 use answer::Told;
 use request::Asker;
-use waiting::Waiter;
 
 /// The header that names a request, so that its repeat finds the first one.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -220,7 +219,7 @@ async fn xumo_close(State(api): State<Api>, asked: Asked) -> Written {
     }
 }
 
-async fn asked_and_ended(api: &Room, event: Event) -> Result<Reply, Denial> {
+pub(super) async fn asked_and_ended(api: &Room, event: Event) -> Result<Reply, Denial> {
     api.driver.ask(event).await?.settled().await
 }
 
@@ -258,7 +257,7 @@ async fn cancel(State(api): State<Api>, asked: Asked) -> Written {
 }
 
 /// What was accepted, after [`limits::CONFIRM_ANSWER_MS`] at the latest.
-async fn asked_and_given_a_moment(api: &Room, event: Event) -> Result<Reply, Denial> {
+pub(super) async fn asked_and_given_a_moment(api: &Room, event: Event) -> Result<Reply, Denial> {
     let ticket: Ticket = api.driver.ask(event).await?;
     let first = ticket.first.clone();
     let moment = limits::wait(limits::CONFIRM_ANSWER_MS);
@@ -280,7 +279,7 @@ async fn status(State(api): State<Api>, id: Result<Path<String>, PathRejection>)
 
 /// The newest that is known: the picture where the payment is open or in doubt, the past otherwise. The one that ended last is shown as it
 /// ended; where nothing has changed since, that one still has the slip as printed.
-async fn find(api: &Room, id: PaymentId) -> Result<Option<Arc<Payment>>, String> {
+pub(super) async fn find(api: &Room, id: PaymentId) -> Result<Option<Arc<Payment>>, String> {
     let picture = api.driver.snapshot();
     if let Some(open) = picture.counter.iter().chain(&picture.in_doubt).find(|p| p.id == id) {
         return Ok(Some(open.clone()));

@@ -5,13 +5,13 @@ use axum::extract::{Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 
 use super::envelope::{self, Refusal};
-use super::{Api, ApiSettings};
+use super::{Api, ApiSettings, sbp};
 use crate::limits;
 
 /// The other end of the connection; put into every request by the server.
@@ -22,8 +22,8 @@ pub(super) struct Peer(pub(super) SocketAddr);
 #[derive(Clone, Debug)]
 pub(super) struct Till(pub(super) String);
 
-/// The header that seed 003 names.
-const TOKEN_HEADER: &str = "x_auth_token";
+/// The header that seed 003 names, and the spelling that gets past servers and libraries which drop names with an underscore.
+const TOKEN_HEADERS: [&str; 2] = ["x_auth_token", "x-auth-token"];
 
 /// Let a request through, with its [`Till`], or answer it here.
 pub(super) async fn check(State(api): State<Api>, mut request: Request, next: Next) -> Response {
@@ -35,7 +35,7 @@ pub(super) async fn check(State(api): State<Api>, mut request: Request, next: Ne
         }
         Err(refusal) => {
             tracing::warn!(peer = ?peer.map(|p| p.0), refusal = refusal.message(), "a request was turned away");
-            refusal.into_response()
+            sbp::refused(request.uri().path(), refusal)
         }
     }
 }
@@ -44,7 +44,12 @@ fn admitted(settings: &ApiSettings, peer: Option<Peer>, request: &Request) -> Re
     let headers = request.headers();
     no_browser(headers)?;
     own_host(settings, request.uri().authority(), headers)?;
-    let till = known_till(settings, peer, headers)?;
+    let till = match named_till(settings, headers) {
+        Some(till) => till,
+        // What was never served without a token is not begun to be.
+        None if sbp::is_here(request.uri().path()) => return Err(unknown_till()),
+        None => near_till(settings, peer)?,
+    };
     if request.method() == Method::HEAD {
         // A router serves HEAD by GET's handler, and a GET on /payment/xumo_close closes the shift.
         return Err(Refusal::because(envelope::METHOD_NOT_ALLOWED, "HEAD is not served here"));
@@ -91,10 +96,13 @@ fn is_own(settings: &ApiSettings, host: &str) -> bool {
     bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip == listen || listen.is_unspecified())
 }
 
-fn known_till(settings: &ApiSettings, peer: Option<Peer>, headers: &HeaderMap) -> Result<Till, Refusal> {
-    if let Some(name) = token(headers).and_then(|token| (settings.till_of)(token)) {
-        return Ok(Till(name));
-    }
+/// The till whose token came with the request.
+fn named_till(settings: &ApiSettings, headers: &HeaderMap) -> Option<Till> {
+    token(headers).and_then(|token| (settings.till_of)(token)).map(Till)
+}
+
+/// A till that needs no token, by where it asks from.
+fn near_till(settings: &ApiSettings, peer: Option<Peer>) -> Result<Till, Refusal> {
     let from = peer.map(|peer| peer.0.ip().to_canonical());
     if settings.listen.ip().is_loopback() && from.is_some_and(|ip| ip.is_loopback()) {
         return Ok(Till("@local".to_owned()));
@@ -103,12 +111,16 @@ fn known_till(settings: &ApiSettings, peer: Option<Peer>, headers: &HeaderMap) -
         Some(ip) if settings.allow_peers.iter().any(|allowed| allowed.to_canonical() == ip) => {
             Ok(Till(format!("@{ip}")))
         }
-        _ => Err(Refusal::because(envelope::UNAUTHORIZED, "this request has no token of a known till")),
+        _ => Err(unknown_till()),
     }
 }
 
+fn unknown_till() -> Refusal {
+    Refusal::because(envelope::UNAUTHORIZED, "this request has no token of a known till")
+}
+
 fn token(headers: &HeaderMap) -> Option<&str> {
-    if let Some(token) = headers.get(TOKEN_HEADER) {
+    if let Some(token) = TOKEN_HEADERS.iter().find_map(|name| headers.get(*name)) {
         return token.to_str().ok().map(str::trim);
     }
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
@@ -173,7 +185,11 @@ mod tests {
 
     /// What `admitted` says to a request with these headers: the till, or the refusal's name.
     fn asked(listen: &str, peer: &str, headers: &[(&str, &str)]) -> String {
-        let mut request = Request::builder().uri("/payment/click");
+        asked_at("/payment/click", listen, peer, headers)
+    }
+
+    fn asked_at(path: &str, listen: &str, peer: &str, headers: &[(&str, &str)]) -> String {
+        let mut request = Request::builder().uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -206,6 +222,20 @@ mod tests {
         assert_eq!(asked(lan, "192.168.1.20", &[host]), "@192.168.1.20");
         assert_eq!(asked("[::]:8080", "::ffff:192.168.1.20", &[host]), "@192.168.1.20", "IPv4 mapped into IPv6");
         assert_eq!(asked("0.0.0.0:8080", "127.0.0.1", &[("host", "127.0.0.1")]), "UNAUTHORIZED");
+    }
+
+    #[test]
+    fn a_door_that_always_asks_for_a_token_knows_no_loopback_and_no_listed_peer() {
+        let sale = |listen, peer, headers: &[_]| asked_at("/api/v1/sbp/sale", listen, peer, headers);
+        for headers in
+            [[].as_slice(), &[("x_auth_token", "")], &[("x_auth_token", "wrong")], &[("x-auth-token", "secre")]]
+        {
+            assert_eq!(sale("127.0.0.1:8080", "127.0.0.1", headers), "UNAUTHORIZED", "{headers:?}");
+            assert_eq!(sale("192.168.1.9:8080", "192.168.1.20", headers), "UNAUTHORIZED", "{headers:?}");
+        }
+        for headers in [("x_auth_token", "secret"), ("x-auth-token", "secret"), ("authorization", "Bearer secret")] {
+            assert_eq!(sale("127.0.0.1:8080", "127.0.0.1", &[headers]), "till-1");
+        }
     }
 
     #[test]

@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use uuid::Uuid;
 
 use crate::limits;
 use crate::payment::money::{Currency, Money, MoneyError, Unit};
 
 /// The key under which mistakes stand that belong to no field.
-pub(super) const WHOLE_BODY: &str = "non_field_errors";
+const WHOLE_BODY: &str = "non_field_errors";
 
 const REQUIRED: &str = "This field is required.";
 const NULL: &str = "This field may not be null.";
@@ -21,6 +22,8 @@ const BLANK: &str = "This field may not be blank.";
 const INTEGER: &str = "A valid integer is required.";
 const STRING: &str = "Not a valid string.";
 const BOOLEAN: &str = "Must be a valid boolean.";
+const OBJECT: &str = "A JSON object is required.";
+const LIST: &str = "A list of JSON objects is required.";
 
 /// What is wrong with a body: field → sentences, in the order in which they were found. Written as one JSON object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,11 +40,19 @@ impl FieldErrors {
         Self(vec![(field.to_owned(), vec![text.into()])])
     }
 
-    fn add(&mut self, field: &str, text: impl Into<String>) {
+    /// Add a mistake of one field; without a name, of the whole body.
+    pub(super) fn add(&mut self, field: &str, text: impl Into<String>) {
+        let field = if field.is_empty() { WHOLE_BODY } else { field };
         match self.0.iter_mut().find(|(name, _)| name == field) {
             Some((_, texts)) => texts.push(text.into()),
             None => self.0.push((field.to_owned(), vec![text.into()])),
         }
+    }
+
+    /// The first mistake: its field and its sentence.
+    pub(super) fn first(&self) -> Option<(&str, &str)> {
+        let (field, texts) = self.0.first()?;
+        texts.first().map(|text| (field.as_str(), text.as_str()))
     }
 }
 
@@ -157,14 +168,101 @@ impl<'a> Fields<'a> {
 
     /// `true` or `false`; a field left out is false.
     pub(super) fn flag(&mut self, name: &str) -> bool {
+        self.flag_or(name, false)
+    }
+
+    /// `true` or `false`, and what a field left out means.
+    pub(super) fn flag_or(&mut self, name: &str, left_out: bool) -> bool {
         match self.present(name, Need::Optional).map(RawValue::get) {
             Some("true") => true,
-            Some("false") | None => false,
+            Some("false") => false,
+            None => left_out,
             Some(_) => {
                 self.mistake(name, BOOLEAN);
-                false
+                left_out
             }
         }
+    }
+
+    /// A whole number within `range`, written with digits alone: a point or an exponent is how a float looks.
+    pub(super) fn whole(&mut self, name: &str, need: Need, range: RangeInclusive<i64>) -> Option<i64> {
+        let text = self.present(name, need)?.get();
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            self.mistake(name, INTEGER);
+            return None;
+        }
+        // What does not fit is larger, or smaller, than every range.
+        let beyond = if text.starts_with('-') { i64::MIN } else { i64::MAX };
+        let number = text.parse().unwrap_or(beyond);
+        let (least, most) = (*range.start(), *range.end());
+        if number < least {
+            self.mistake(name, format!("Ensure this value is greater than or equal to {least}."));
+        } else if number > most {
+            self.mistake(name, format!("Ensure this value is less than or equal to {most}."));
+        } else {
+            return Some(number);
+        }
+        None
+    }
+
+    /// An object within the body, looked at field by field; its mistakes are told under `name.field`.
+    pub(super) fn within<T>(
+        &mut self,
+        name: &str,
+        need: Need,
+        look: impl FnOnce(&mut Fields<'a>) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.present(name, need)?;
+        self.look_into(name, value, OBJECT, look)
+    }
+
+    /// A list of at least one and at most `most` objects; the mistakes of one are told under `name[0].field`.
+    pub(super) fn each<T>(
+        &mut self,
+        name: &str,
+        need: Need,
+        most: usize,
+        mut look: impl FnMut(&mut Fields<'a>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let value = self.present(name, need)?;
+        let Ok(items) = serde_json::from_str::<Vec<&'a RawValue>>(value.get()) else {
+            self.mistake(name, LIST);
+            return None;
+        };
+        if items.is_empty() || items.len() > most {
+            self.mistake(name, format!("Ensure this list has 1 to {most} entries."));
+            return None;
+        }
+        let items = items.into_iter().enumerate();
+        let seen: Vec<Option<T>> =
+            items.map(|(i, item)| self.look_into(&format!("{name}[{i}]"), item, LIST, &mut look)).collect();
+        seen.into_iter().collect()
+    }
+
+    fn look_into<T>(
+        &mut self,
+        name: &str,
+        value: &'a RawValue,
+        otherwise: &str,
+        look: impl FnOnce(&mut Fields<'a>) -> Option<T>,
+    ) -> Option<T> {
+        let Ok(object) = serde_json::from_str::<Object<'a>>(value.get()) else {
+            self.mistake(name, otherwise);
+            return None;
+        };
+        let mut fields = Fields { known: object.0, errors: FieldErrors::default() };
+        let made = look(&mut fields);
+        let flawless = fields.errors.0.is_empty();
+        for (field, texts) in fields.errors.0 {
+            texts.into_iter().for_each(|text| self.mistake(&format!("{name}.{field}"), text));
+        }
+        made.filter(|_| flawless)
+    }
+
+    /// Whether the body has that key.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.known.contains_key(name)
     }
 
     /// The first of `names` that the body has; the first of all where it has none, to be named in the error.
@@ -313,6 +411,44 @@ mod tests {
         }
         let mut fields = Fields::read(b"\xef\xbb\xbf {\"amount\":5,\"cashier\":null}").unwrap();
         assert_eq!(fields.amount("amount", Unit::Sum).map(Money::minor), Some(500), "a byte order mark is no mistake");
+    }
+
+    #[test]
+    fn a_whole_number_has_digits_alone_and_stays_in_its_range() {
+        let read = |number: &str| {
+            let body = format!("{{\"n\":{number}}}");
+            let mut fields = Fields::read(body.as_bytes()).unwrap();
+            let read = fields.whole("n", Need::Required, 1..=1_000);
+            fields.finish(read).map_err(|errors| errors.first().unwrap().1.to_owned())
+        };
+        assert_eq!((read("1"), read("1000")), (Ok(1), Ok(1_000)));
+        for float in ["1.0", "1e2", "5.5", "\"5\"", "true", "[]", "-0.0"] {
+            assert_eq!(read(float), Err(INTEGER.to_owned()), "{float}");
+        }
+        let small = Err("Ensure this value is greater than or equal to 1.".to_owned());
+        let large = Err("Ensure this value is less than or equal to 1000.".to_owned());
+        assert_eq!([read("0"), read("-7"), read("-99999999999999999999")], [small.clone(), small.clone(), small]);
+        assert_eq!([read("1001"), read("99999999999999999999")], [large.clone(), large]);
+    }
+
+    #[test]
+    fn mistakes_deep_in_the_body_are_told_by_their_path() {
+        let body = r#"{"card":{"id":0,"phone":""},"basket":[{"count":1},{"count":0},7],"other":[],"last":{}}"#;
+        let told = mistakes(body, |f| {
+            let seen = f.within("card", Need::Required, |card| {
+                card.text(&["phone"], Need::Required, 10).and(card.whole("id", Need::Required, 1..=9))
+            });
+            assert_eq!(seen, None);
+            let count = |item: &mut Fields<'_>| item.whole("count", Need::Required, 1..=9);
+            assert_eq!(f.each("basket", Need::Required, 5, count), None);
+            assert_eq!(f.each("other", Need::Required, 5, count), None);
+            assert_eq!(f.each("last", Need::Required, 5, count), None);
+            assert_eq!(f.each("gone", Need::Optional, 5, count), None);
+        });
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        let fields: Vec<&str> = told.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(fields, ["basket[1].count", "basket[2]", "card.id", "card.phone", "last", "other"]);
+        assert_eq!(told["basket[1].count"][0], "Ensure this value is greater than or equal to 1.");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! server   connections, time limits ─► guard   who asks, from where ─► gateway   /payment/* (seeds 000–002)
-//!                                                                    └► ops       health, the display's picture
+//!                                                                    ├► sbp       /api/v1/sbp/* (what of seed 004 a till uses)
+//!                                                                    └► ops       health, the display's picture, openapi.json
 //! ```
 //!
 //! `docs/api.md` is this room's contract, for whoever writes a till.
@@ -14,12 +15,15 @@ mod envelope;
 mod gateway;
 mod guard;
 mod json;
+mod openapi;
 mod ops;
+pub mod sbp;
 mod server;
 
 pub use envelope::{Row, TABLE};
 pub use server::serve;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -52,10 +56,14 @@ pub struct ApiSettings {
     pub humo_unit: Unit,
     /// The display's picture; `None` = there is no display.
     pub screen: Option<Screen>,
+    /// The QR terminals of `/api/v1/sbp/*`, by name.
+    pub sbp: BTreeMap<String, sbp::SbpProfile>,
+    /// Who answers questions to QRManager that change nothing; `None` = nobody.
+    pub questions: Option<Arc<dyn sbp::Questions>>,
 }
 
 impl ApiSettings {
-    /// Loopback, the seeds' units (sums, sums, tiyin), no tokens, no display.
+    /// Loopback, the seeds' units (sums, sums, tiyin), no tokens, no display, no QR terminal.
     #[must_use]
     pub fn on(listen: SocketAddr) -> Self {
         Self {
@@ -66,6 +74,8 @@ impl ApiSettings {
             payme_unit: Unit::Sum,
             humo_unit: Unit::Tiyin,
             screen: None,
+            sbp: BTreeMap::new(),
+            questions: None,
         }
     }
 

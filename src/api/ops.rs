@@ -6,28 +6,36 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Api;
 use super::envelope::{self, Refusal};
 use crate::snapshot::{Presence, Snapshot, StoreHealth};
 
 pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/health/live", get(live)).route("/health/ready", get(ready)).route("/screen.png", get(screen))
+    Router::new()
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .route("/screen.png", get(screen))
+        .route("/openapi.json", get(openapi))
 }
 
-/// `GET /health/live`: the process answers.
-async fn live() -> Json<Live> {
+/// The process answers.
+#[utoipa::path(get, path = "/health/live", tag = "ops", responses((status = 200, description = "It does", body = Live)))]
+pub(super) async fn live() -> Json<Live> {
     Json(Live { status: "live" })
 }
 
-#[derive(Serialize)]
-struct Live {
+#[derive(Serialize, ToSchema)]
+pub(super) struct Live {
+    /// `live`.
     status: &'static str,
 }
 
-/// `GET /health/ready`: 200 while sales can begin, 503 with the reasons while none can.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Ready {
+/// Whether sales can begin.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct Ready {
+    /// They can.
     ready: bool,
     /// Why no sale can begin.
     reasons: Vec<String>,
@@ -35,7 +43,12 @@ struct Ready {
     troubles: Vec<String>,
 }
 
-async fn ready(State(api): State<Api>) -> Response {
+/// 200 while sales can begin, 503 with the reasons while none can.
+#[utoipa::path(
+    get, path = "/health/ready", tag = "ops",
+    responses((status = 200, description = "Sales can begin", body = Ready), (status = 503, description = "None can", body = Ready))
+)]
+pub(super) async fn ready(State(api): State<Api>) -> Response {
     let ready = readiness(&api.driver.snapshot());
     let status = if ready.ready { 200 } else { 503 };
     envelope::Written::of(status, &ready).into_response()
@@ -65,14 +78,24 @@ fn readiness(picture: &Snapshot) -> Ready {
     Ready { ready: reasons.is_empty(), reasons, troubles }
 }
 
-/// `GET /screen.png`: the pixels that the display shows.
-async fn screen(State(api): State<Api>) -> Response {
+/// The pixels that the display shows.
+#[utoipa::path(
+    get, path = "/screen.png", tag = "ops",
+    responses((status = 200, description = "As it is now", content_type = "image/png"), (status = 404, description = "There is no display"))
+)]
+pub(super) async fn screen(State(api): State<Api>) -> Response {
     match api.settings.screen.as_ref().and_then(|draw| draw()) {
         Some(png) => ([(header::CONTENT_TYPE, "image/png"), (header::CACHE_CONTROL, "no-store")], png).into_response(),
         None => {
             Refusal::because(envelope::UNKNOWN_PATH, "there is no display, or it shows nothing yet").into_response()
         }
     }
+}
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "ops", responses((status = 200, description = "OpenAPI 3.1")))]
+pub(super) async fn openapi() -> envelope::Written {
+    envelope::Written::of(200, &super::openapi::document())
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::crowd::{Crowd, Seat};
 use super::envelope::{self, Refusal};
 use super::guard::{self, Peer};
-use super::{Api, ApiSettings, Room, gateway, ops};
+use super::{Api, ApiSettings, Room, gateway, ops, sbp};
 use crate::driver::Handle;
 use crate::history::History;
 use crate::limits;
@@ -73,28 +73,30 @@ fn router(driver: Handle, history: Arc<dyn History>, settings: ApiSettings) -> R
     let api = Api(Arc::new(Room { driver, history, settings, kept }));
     Router::new()
         .merge(gateway::routes())
+        .merge(sbp::routes())
         .merge(ops::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(api.clone(), guard::check))
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(CatchPanicLayer::custom(|what: Box<dyn Any + Send>| panicked(what.as_ref()).into_response()))
         .with_state(api)
 }
 
-async fn unknown_path(request: Request) -> Refusal {
-    Refusal::because(envelope::UNKNOWN_PATH, format!("there is no {}", request.uri().path()))
+async fn unknown_path(request: Request) -> Response {
+    let path = request.uri().path();
+    sbp::refused(path, Refusal::because(envelope::UNKNOWN_PATH, format!("there is no {path}")))
 }
 
-async fn wrong_method(request: Request) -> Refusal {
+async fn wrong_method(request: Request) -> Response {
     let (method, path) = (request.method(), request.uri().path());
-    Refusal::because(envelope::METHOD_NOT_ALLOWED, format!("{path} is not served for {method}"))
+    sbp::refused(path, Refusal::because(envelope::METHOD_NOT_ALLOWED, format!("{path} is not served for {method}")))
 }
 
 /// A bug in a handler costs one answer. The payment is the driver's, and goes on.
-fn panicked(what: Box<dyn Any + Send>) -> Response {
+pub(super) fn panicked(what: &(dyn Any + Send)) -> Refusal {
     let what = what.downcast_ref::<String>().map(String::as_str).or(what.downcast_ref::<&str>().copied());
     tracing::error!(what = what.unwrap_or("?"), "a handler panicked");
-    Refusal::because(envelope::INTERNAL, "the terminal has a fault here").into_response()
+    Refusal::because(envelope::INTERNAL, "the terminal has a fault here")
 }
 
 /// One connection, one request after another.

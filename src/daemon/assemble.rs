@@ -1,19 +1,23 @@
 //! From settings to what each room wants to know. Data in, data out: nothing is opened here.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use hal::pinpad::port::PortSettings;
 use tokio::sync::watch;
 
+use super::questions::QrmQuestions;
 use crate::api::ApiSettings;
+use crate::api::sbp::{Questions, SbpProfile};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::limits;
 use crate::payment::money::Unit;
 use crate::payment::sale::Method;
 use crate::payment::terminal::Policy;
-use crate::provider::qrm::{Profiles, Receipts};
+use crate::provider::qrm::link::with_banks;
+use crate::provider::qrm::{Profiles, Qrm, QrmSettings, Receipts};
 use crate::provider::{Gateway, GatewayKind, GatewaySettings, Providers};
 use crate::ui::panel::{self, Frame};
 use crate::ui::text;
@@ -76,10 +80,13 @@ pub fn qrm(settings: &Settings) -> Profiles {
 
 /// What the tills' door has to know.
 #[must_use]
-pub fn api(settings: &Settings, frame: watch::Receiver<Arc<Frame>>) -> ApiSettings {
+pub fn api(settings: &Settings, frame: watch::Receiver<Arc<Frame>>, qrm: &BTreeMap<String, Arc<Qrm>>) -> ApiSettings {
     let credentials = settings.credentials.clone();
     let unit = |gateway: &Option<GatewaySettings>| gateway.as_ref().map_or(Unit::Sum, |g| g.amount_unit);
+    let questions: Arc<dyn Questions> = Arc::new(QrmQuestions(qrm.clone()));
     ApiSettings {
+        sbp: qrm.iter().map(|(name, qrm)| (name.clone(), sbp_profile(qrm.settings()))).collect(),
+        questions: (!qrm.is_empty()).then_some(questions),
         allow_peers: settings.api.allow_peers.clone(),
         till_of: Arc::new(move |token| credentials.till_of(token)),
         click_unit: unit(&settings.click),
@@ -88,6 +95,12 @@ pub fn api(settings: &Settings, frame: watch::Receiver<Arc<Frame>>) -> ApiSettin
         humo_unit: settings.humo.as_ref().map_or(Unit::Tiyin, |humo| humo.amount_unit),
         ..ApiSettings::on(settings.api.listen)
     }
+}
+
+/// How the tills' door treats sales at a QR terminal.
+fn sbp_profile(qrm: &QrmSettings) -> SbpProfile {
+    let link = if qrm.web_links { with_banks } else { str::to_owned };
+    SbpProfile { link, strict_nomenclature: qrm.strict_nomenclature }
 }
 
 /// What the display speaks.

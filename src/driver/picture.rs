@@ -43,6 +43,7 @@ pub(super) fn of(
             scanner: scans.then_some(scanner),
         },
         code_is_fresh: terminal.counter().is_some_and(|p| !terminal.stale_codes.contains(&p.id)),
+        stale_codes: terminal.stale_codes.clone(),
         cash_links: Arc::new(terminal.register.cash_links.clone()),
         closed: terminal.register.closed.clone(),
         store: store.clone(),

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unused_imports, unreachable_pub, clippy::unwrap_used)]
 
+pub mod qrm;
 pub mod till;
 pub mod vendor;
 
@@ -25,6 +26,7 @@ use tolov::payment::terminal::Policy;
 use tolov::provider::{ConfirmDialect, Gateway, GatewayKind, GatewaySettings, Providers};
 use tolov::store::{Store, StoreOptions};
 
+pub use qrm::Qrm;
 pub use till::{Heard, Till};
 pub use vendor::{Reply, Vendor};
 
@@ -45,6 +47,7 @@ pub struct Setup {
     pub methods: Vec<Method>,
     pub replies: Vec<Reply>,
     pub cards: Vec<Card>,
+    pub qrm: Qrm,
     pub settings: fn(SocketAddr) -> ApiSettings,
 }
 
@@ -57,6 +60,7 @@ impl Default for Setup {
             methods: Method::ALL.to_vec(),
             replies: Vec::new(),
             cards: Vec::new(),
+            qrm: Qrm::default(),
             settings: ApiSettings::on,
         }
     }
@@ -66,6 +70,7 @@ impl Default for Setup {
 pub struct Counter {
     pub till: Till,
     pub vendor: Vendor,
+    pub qrm: Qrm,
     pub driver: Handle,
     pub dir: std::path::PathBuf,
     stop: watch::Sender<bool>,
@@ -93,6 +98,8 @@ impl Counter {
             ask_every_ms: 600_000,
             backoff_min_ms: 1_000,
             backoff_max_ms: 10_000,
+            sbp: setup.qrm.profiles.iter().map(|(name, ofd)| ((*name).to_owned(), *ofd)).collect(),
+            sbp_open_max: 16,
             ..Policy::default()
         };
         let (driver, handle) = Driver::new(store, policy, clock.clone()).unwrap();
@@ -100,7 +107,8 @@ impl Counter {
         let outside = Outside {
             driver: handle.clone(),
             history: history.clone(),
-            providers: providers(&vendor),
+            providers: providers(&vendor).with(Method::Sbp, Arc::new(setup.qrm.clone())),
+            qrm: setup.qrm.clone(),
             cards: Arc::new(Mutex::new(setup.cards.into())),
             waiting: Arc::default(),
             asked: Arc::default(),
@@ -131,7 +139,15 @@ impl Counter {
             let _ = api_ended.send(());
         });
         let dir = dir.to_owned();
-        Self { till: Till(address), vendor, driver: handle, dir, stop, ended: vec![driver_end, api_end] }
+        Self {
+            till: Till(address),
+            vendor,
+            qrm: setup.qrm,
+            driver: handle,
+            dir,
+            stop,
+            ended: vec![driver_end, api_end],
+        }
     }
 
     /// Stop it, so that the store can be opened again.
@@ -190,6 +206,7 @@ struct Outside {
     driver: Handle,
     history: Arc<dyn History>,
     providers: Providers,
+    qrm: Qrm,
     cards: Arc<Mutex<VecDeque<Card>>>,
     /// The run that waits for a card.
     waiting: Arc<Mutex<Option<RunId>>>,
@@ -210,6 +227,9 @@ impl Outside {
             }
             Effect::Deliver => {
                 tokio::spawn(async move { outside.deliver().await });
+            }
+            Effect::Sbp(order) => {
+                tokio::spawn(async move { outside.qrm.carry_out(order, outside.driver.clone()).await });
             }
             Effect::PinpadRun { run, .. } => {
                 let card = self.cards.lock().unwrap().pop_front().expect("a card for every run");

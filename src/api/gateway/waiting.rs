@@ -18,24 +18,24 @@ use crate::payment::sale::PaymentId;
 
 /// One connection that waits for a payment. The handler's future owns it, and the server drops that future when the connection closes:
 /// dropping it before [`Waiter::answered`] means that the till hung up. Whether somebody else still waits is the driver's to know.
-pub(super) struct Waiter {
+pub(in crate::api) struct Waiter {
     driver: Handle,
     payment: PaymentId,
     gone: bool,
 }
 
 impl Waiter {
-    pub(super) fn of(payment: PaymentId, driver: &Handle) -> Self {
+    pub(in crate::api) fn of(payment: PaymentId, driver: &Handle) -> Self {
         Self { driver: driver.clone(), payment, gone: true }
     }
 
     /// The request turned out to repeat that payment.
-    pub(super) fn waits_for(&mut self, payment: PaymentId) {
+    pub(in crate::api) fn waits_for(&mut self, payment: PaymentId) {
         self.payment = payment;
     }
 
     /// There is something to say: nobody hung up.
-    pub(super) fn answered(mut self) {
+    pub(in crate::api) fn answered(mut self) {
         self.gone = false;
     }
 }

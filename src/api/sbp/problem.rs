@@ -1,0 +1,214 @@
+//! How "no" is said under `/api/v1/`: `{code, message}` as seed 003 spells it, with what to do beside it, and the table of codes.
+
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::envelope::{self, Refusal, Written};
+use crate::api::json::FieldErrors;
+use crate::payment::event::Denial;
+use crate::payment::sale::PaymentId;
+
+/// A row of the table. `docs/api.md` states the same rows; a test holds them equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// `code`: what a till's program looks at.
+    pub code: &'static str,
+    /// HTTP status. 200 stands for a word about a sale, receipt or refund that was taken and stands as told.
+    pub status: u16,
+    /// What the till should do, told in `advice`.
+    pub advice: &'static str,
+}
+
+/// Declares the table: constants to use, and the list that the documentation is held against.
+macro_rules! table {
+    ($($name:ident = $code:literal $status:literal $advice:literal;)+) => {
+        $(pub(in crate::api) const $name: Row = Row { code: $code, status: $status, advice: $advice };)+
+
+        /// Every code that `/api/v1/` knows.
+        pub const TABLE: &[Row] = &[$($name),+];
+    };
+}
+
+table! {
+    DECLINED = "provider_refused" 200 "QRManager refused. No money moved: correct what the message names, or offer another way to pay.";
+    NOT_SET_UP = "provider_not_set_up" 200 "QRManager does not know this terminal's key. No money moved: check the key qrm_NAME, then sell again with a new token.";
+    NOT_SENT = "not_sent" 200 "QRManager could not be reached and nothing was sent. Check the network, then ask again with a new token.";
+    ABSENT = "absent" 200 "It is certain that no money moved. Ask again with a new token if the customer still wants to pay.";
+    CANCELLED = "cancelled" 200 "It was called off. Sell again with a new token if the customer still wants to pay.";
+    EXPIRED = "expired" 200 "Nobody paid in time. Sell again with a new token if the customer still wants to pay.";
+    IN_DOUBT = "in_doubt" 200 "Do not sell or refund again. Ask GET /api/v1/sbp/sale/{id} until it is settled, or call the operator.";
+    PARKED = "receipt_parked" 200 "Correct the document as the message says and POST it again, or call the operator.";
+    VALIDATION = "validation_error" 400 "Correct the fields that are named and send the request again.";
+    RECEIPT_REFUSED = "receipt_refused" 400 "Correct the document: it does not fit its sale or its QR terminal.";
+    ACCESS = "acces_error" 403 "Send the till's token in x_auth_token, from the till program and to the terminal's own address.";
+    NOT_FOUND = "not_found" 404 "Check the path and the transaction_id.";
+    METHOD_NOT_ALLOWED = "method_not_allowed" 405 "Use the method that the Allow header names.";
+    TOO_SLOW = "too_slow" 408 "Send the whole body at once.";
+    BUSY = "busy" 409 "Finish or cancel the payment at the counter, or send display: false, then send this request again.";
+    TOKEN_REUSED = "token_reused" 409 "Draw a new idempotency_token for each new request; keep the old one only to repeat the same request.";
+    LINK_UNUSABLE = "cash_link_unusable" 409 "Ask GET /api/v1/sbp/cash-link where the link stands, and sell again when it is idle.";
+    WRONG_STATE = "wrong_state" 409 "Ask GET /api/v1/sbp/sale/{id} where the sale stands.";
+    RECEIPT_DIFFERS = "receipt_differs" 409 "Nothing to do if the first document was right; otherwise call the operator.";
+    REFUND_REFUSED = "refund_refused" 409 "Correct the amount; GET /api/v1/sbp/sale/{id}/refund lists what was given back.";
+    TOO_LARGE = "too_large" 413 "Send only the documented fields.";
+    NOT_JSON = "not_json" 415 "Send the body as application/json, in UTF-8.";
+    INTERNAL = "internal_error" 500 "Ask GET /api/v1/sbp/sale/{id} before selling again, and report the terminal's log.";
+    PROVIDER_ERROR = "provider_error" 502 "QRManager refused the question, nothing was changed. Correct what the message names and ask again.";
+    NOT_CONFIGURED = "not_configured" 503 "Add [qrm.NAME] to tolov.toml and its key to the credentials. Nothing was started.";
+    SALES_CLOSED = "sales_closed" 503 "Call the operator: somebody has to sign before this terminal sells again.";
+    STORE_FAILED = "store_failed" 503 "Nothing was started. Call the operator if it lasts: the terminal's disk needs care.";
+    OVERLOADED = "overloaded" 503 "Send this request again, with the same token, in a moment.";
+    SHUTTING_DOWN = "shutting_down" 503 "Send this request again, with the same token, when the terminal is back.";
+    NO_ANSWER = "provider_unreachable" 504 "QRManager gave no answer to a question that changes nothing. Ask again in a moment.";
+}
+
+/// An answer that is no success: nothing was taken, nothing was sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct Problem {
+    /// What a till's program looks at; the list is in docs/api.md.
+    #[schema(example = "validation_error")]
+    code: &'static str,
+    /// What was wrong, in a sentence.
+    #[schema(example = "amount: Ensure this value is greater than or equal to 1.")]
+    message: String,
+    /// What to do.
+    advice: &'static str,
+    /// What is wrong with the body: field → sentences. Fields within others are named by their path, `nomenclature[0].count`.
+    #[schema(value_type = Option<std::collections::BTreeMap<String, Vec<String>>>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<FieldErrors>,
+    /// The payment that stands in the way, or that the request was about.
+    #[schema(value_type = Option<String>, format = "uuid")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction_id: Option<PaymentId>,
+    /// Where that payment stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_status: Option<&'static str>,
+    #[serde(skip)]
+    status: u16,
+}
+
+impl Problem {
+    /// A row of the table, and what was wrong.
+    pub(super) fn because(row: Row, message: impl Into<String>) -> Self {
+        Self {
+            code: row.code,
+            message: message.into(),
+            advice: row.advice,
+            fields: None,
+            transaction_id: None,
+            payment_status: None,
+            status: row.status,
+        }
+    }
+
+    /// There is no such SBP sale.
+    pub(super) fn no_sale(id: &str) -> Self {
+        let shown: String = id.chars().filter(|c| !c.is_control()).take(36).collect();
+        Self::because(NOT_FOUND, format!("there is no SBP sale {shown} here"))
+    }
+
+    fn about(mut self, payment: PaymentId) -> Self {
+        self.transaction_id = Some(payment);
+        self
+    }
+}
+
+impl From<FieldErrors> for Problem {
+    fn from(errors: FieldErrors) -> Self {
+        let message = errors.first().map_or_else(String::new, |(field, text)| format!("{field}: {text}"));
+        Self { fields: Some(errors), ..Self::because(VALIDATION, message) }
+    }
+}
+
+impl From<&Denial> for Problem {
+    fn from(denial: &Denial) -> Self {
+        use Denial as D;
+        let because = |row| Self::because(row, denial.to_string());
+        match denial {
+            D::NotConfigured { .. } | D::NoProfile { .. } => because(NOT_CONFIGURED),
+            D::CashLink { .. } => because(LINK_UNUSABLE),
+            D::Busy { with } => because(BUSY).about(*with),
+            D::PinpadBusy | D::PinpadInDoubt { .. } | D::PinpadAbsent { .. } | D::SettlementRefused { .. } => {
+                because(BUSY)
+            }
+            D::SalesClosed { .. } => because(SALES_CLOSED),
+            D::TokenReused { of } | D::CodeUsed { by: of } => because(TOKEN_REUSED).about(*of),
+            D::NotFound { .. } => because(NOT_FOUND),
+            D::WrongState { payment, state, .. } => {
+                Self { payment_status: Some(state), ..because(WRONG_STATE).about(*payment) }
+            }
+            D::WrongMethod { payment, .. } => because(WRONG_STATE).about(*payment),
+            D::ReceiptDiffers { payment, .. } => because(RECEIPT_DIFFERS).about(*payment),
+            D::ReceiptRefused { .. } => because(RECEIPT_REFUSED),
+            D::RefundRefused { .. } => because(REFUND_REFUSED),
+            D::Store { .. } => because(STORE_FAILED),
+            D::Overloaded => because(OVERLOADED),
+            D::ShuttingDown => because(SHUTTING_DOWN),
+        }
+    }
+}
+
+/// What the doors in front of the handlers say, in this shape.
+impl From<&Refusal> for Problem {
+    fn from(refusal: &Refusal) -> Self {
+        let rows = [
+            (envelope::VALIDATION, VALIDATION),
+            (envelope::UNAUTHORIZED, ACCESS),
+            (envelope::FORBIDDEN, ACCESS),
+            (envelope::UNKNOWN_PATH, NOT_FOUND),
+            (envelope::METHOD_NOT_ALLOWED, METHOD_NOT_ALLOWED),
+            (envelope::TOO_SLOW, TOO_SLOW),
+            (envelope::TOO_LARGE, TOO_LARGE),
+            (envelope::NOT_JSON, NOT_JSON),
+        ];
+        let row = rows.into_iter().find(|(theirs, _)| theirs.name == refusal.message()).map(|(_, ours)| ours);
+        Self::because(row.unwrap_or(INTERNAL), refusal.reason().unwrap_or_default())
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::from(&refusal)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        Written::of(self.status, &self).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_stand_once() {
+        for (i, row) in TABLE.iter().enumerate() {
+            assert!(TABLE[..i].iter().all(|other| other.code != row.code), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn the_document_states_every_code_and_no_other() {
+        let document = include_str!("../../../docs/api.md");
+        let row = |r: &Row| format!("| `{}` | {} | {} |", r.code, r.status, r.advice);
+        let held: Vec<String> = TABLE.iter().map(row).collect();
+        let table = document.split("<!-- codes -->").nth(1).unwrap();
+        let stated: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+        assert_eq!(stated, held);
+    }
+
+    #[test]
+    fn what_the_guard_says_is_said_in_this_shape() {
+        let told = Problem::from(Refusal::because(envelope::UNAUTHORIZED, "no token"));
+        assert_eq!((told.code, told.status, told.message.as_str()), ("acces_error", 403, "no token"));
+        let told =
+            serde_json::to_value(Problem::from(FieldErrors::of("amount", "A valid integer is required."))).unwrap();
+        assert_eq!(told["message"], "amount: A valid integer is required.");
+        assert_eq!(told["fields"]["amount"][0], "A valid integer is required.");
+        assert_eq!(told.get("transaction_id"), None);
+    }
+}

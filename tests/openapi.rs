@@ -1,0 +1,113 @@
+//! The surface of the API as programs read it. When it changes, the test below shows the difference; look at it, and accept it with
+//! `ACCEPT_OPENAPI=1 cargo test --test openapi`.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "sbp_api/bench.rs"]
+#[allow(dead_code, reason = "shared with tests/sbp_api.rs")]
+mod bench;
+mod counter;
+
+use std::path::{Path, PathBuf};
+
+use counter::Qrm;
+use serde_json::{Value, json};
+
+fn kept() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openapi.json")
+}
+
+async fn served() -> Value {
+    let (counter, _dir) = bench::open(Qrm::default()).await;
+    let heard = counter.till.get("/openapi.json").await;
+    assert_eq!(heard.status, 200, "{heard:?}");
+    heard.json()
+}
+
+/// What stands in one of them and not in the other, by path.
+fn differences(path: &str, kept: &Value, served: &Value) -> Vec<String> {
+    match (kept, served) {
+        (Value::Object(old), Value::Object(new)) => {
+            let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
+            names
+                .flat_map(|name| {
+                    let at = |value: &serde_json::Map<String, Value>| value.get(name).cloned().unwrap_or_default();
+                    differences(&format!("{path}/{}", name.replace('/', "~")), &at(old), &at(new))
+                })
+                .collect()
+        }
+        _ if kept == served => Vec::new(),
+        _ => vec![format!("{path}\n  - {kept}\n  + {served}")],
+    }
+}
+
+#[tokio::test]
+async fn the_surface_is_the_one_that_was_accepted() {
+    let served = served().await;
+    if std::env::var_os("ACCEPT_OPENAPI").is_some_and(|value| value == "1") {
+        let text = serde_json::to_string_pretty(&served).unwrap() + "\n";
+        std::fs::write(kept(), text).unwrap();
+    }
+    let kept: Value = serde_json::from_slice(&std::fs::read(kept()).unwrap_or_default()).unwrap_or_default();
+    let found = differences("", &kept, &served);
+    assert!(
+        found.is_empty(),
+        "the API's surface changed; if that is meant: ACCEPT_OPENAPI=1 cargo test --test openapi\n{}",
+        found.join("\n")
+    );
+    assert_eq!(differences("", &json!({"a": {"b": 1}}), &json!({"a": {"b": 2}, "c": 3})).len(), 2);
+}
+
+#[tokio::test]
+async fn every_path_of_the_document_is_served_and_every_reference_leads_somewhere() {
+    let document = served().await;
+    assert_eq!(document["openapi"], "3.1.0");
+    let (counter, _dir) = bench::open(Qrm::with_main()).await;
+    let mut asked = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            let path = path.replace("{id}", "ee000d20-b260-4b17-995a-a7bd113bdb22");
+            let headers = [("x_auth_token", bench::TOKEN)];
+            let request = counter::till::request(&method.to_uppercase(), &path, &headers, b"");
+            let heard = counter.till.send(&request).await;
+            assert!(!matches!(heard.status, 405 | 500), "{method} {path}: {heard:?}");
+            if heard.status == 404 {
+                let said = heard.json();
+                let of_sale = said["message"].as_str().is_some_and(|message| message.contains("no SBP sale"));
+                let of_screen = path == "/screen.png";
+                assert!(of_sale || of_screen, "{method} {path}: {heard:?}");
+            }
+            asked += 1;
+        }
+    }
+    assert!(asked >= 15, "{asked}");
+    let text = document.to_string();
+    for name in text.split("\"#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(document["components"]["schemas"][name].is_object(), "{name} is not described");
+    }
+    assert!(document["components"]["securitySchemes"]["till"].is_object());
+}
+
+/// The value that no field of a request takes.
+const WRONG: &str = "[[]]";
+
+#[tokio::test]
+async fn every_field_that_a_request_is_said_to_have_is_looked_at() {
+    let document = served().await;
+    let (counter, _dir) = bench::open(Qrm::with_main()).await;
+    let id = counter.paid("first").await;
+    let mut looked = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let schema = &item["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+        let Some(name) = schema.as_str().and_then(|name| name.strip_prefix("#/components/schemas/")) else { continue };
+        for field in document["components"]["schemas"][name]["properties"].as_object().unwrap().keys() {
+            let body = format!("{{\"{field}\":{WRONG}}}");
+            let heard = counter.ask(&path.replace("{id}", &id), &body).await;
+            let told = bench::is_problem(&heard, 400, "validation_error");
+            let named = told["fields"].as_object().unwrap().keys().any(|name| name.starts_with(field.as_str()));
+            assert!(named, "{path} does not look at {field}: {heard:?}");
+            looked += 1;
+        }
+    }
+    assert!(looked > 20, "{looked}");
+}
