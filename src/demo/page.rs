@@ -1,11 +1,11 @@
 //! The virtual terminal's page and the buttons behind it.
 //!
 //! ```text
-//! GET  /, /style.css, /app.js          the page: three files in this program, nothing from elsewhere
-//! GET  /screen.png, any /payment/…     passed on to the daemon, as a till's request
+//! GET  /, /style.css, /app.js, /sbp.js  the page: four files in this program, nothing from elsewhere
+//! GET  /screen.png, any /payment/…, /api/v1/sbp/…      passed on to the daemon, as a till's request
 //! POST /control                        passed on to the technician's socket
 //! GET  /demo/picture/SEQUENCE          everything else that the page shows
-//! POST /demo/scan /demo/pinpad /demo/faults /demo/power
+//! POST /demo/scan /demo/pinpad /demo/faults /demo/power /demo/phone /demo/qrm
 //! ```
 
 use std::net::SocketAddr;
@@ -28,6 +28,7 @@ use super::gateway::{Fault, Faults};
 use super::picture::{Past, Picture};
 use super::power::{Power, PowerState};
 use super::proxy::Proxy;
+use super::qrm::{PhoneDoes, Switches};
 use crate::limits;
 
 /// The longest power cut that can be asked for.
@@ -53,14 +54,18 @@ pub(super) async fn serve(listener: TcpListener, address: SocketAddr, world: Arc
         .route("/", file("text/html; charset=utf-8", include_str!("page/index.html")))
         .route("/style.css", file("text/css; charset=utf-8", include_str!("page/style.css")))
         .route("/app.js", file("text/javascript; charset=utf-8", include_str!("page/app.js")))
+        .route("/sbp.js", file("text/javascript; charset=utf-8", include_str!("page/sbp.js")))
         .route("/screen.png", get(pass))
         .route("/payment/{*path}", any(pass))
+        .route("/api/v1/sbp/{*path}", any(pass))
         .route("/control", post(control))
         .route("/demo/picture/{after}", get(picture))
         .route("/demo/scan", post(scan))
         .route("/demo/pinpad", post(pinpad))
         .route("/demo/faults", post(faults))
         .route("/demo/power", post(power))
+        .route("/demo/phone", post(phone))
+        .route("/demo/qrm", post(qrm))
         .layer(from_fn(move |request: Request, next: Next| own_page(address, request, next)))
         .layer(DefaultBodyLimit::max(limits::BODY_MAX_BYTES))
         .with_state(world);
@@ -86,7 +91,7 @@ fn is_own(address: SocketAddr, headers: &HeaderMap) -> bool {
 }
 
 async fn pass(State(world): Worldly, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    world.proxy.pass(method, uri.path(), &headers, body).await
+    world.proxy.pass(method, &uri, &headers, body).await
 }
 
 async fn control(State(world): Worldly, Json(request): Json<serde_json::Value>) -> Response {
@@ -161,6 +166,45 @@ async fn faults(State(world): Worldly, Json(asked): Json<FaultsAsked>) -> Respon
     if !asked.connected {
         gateway.disconnect();
     } else if let Err(error) = gateway.connect().await {
+        return (StatusCode::CONFLICT, format!("{error}\n")).into_response();
+    }
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// What a customer does with a phone before a code, or the clock with the code. `code` is the link that the phone sees.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AtPhone {
+    r#do: PhoneDoes,
+    code: String,
+}
+
+async fn phone(State(world): Worldly, Json(asked): Json<AtPhone>) -> Response {
+    match world.bench.qrm.phone(asked.r#do, &asked.code) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => (StatusCode::CONFLICT, format!("{error}\n")).into_response(),
+    }
+}
+
+/// QRManager's faults; what is not named is over.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QrmAsked {
+    switches: Switches,
+    connected: bool,
+    /// Every open socket breaks, now.
+    break_sockets: bool,
+}
+
+async fn qrm(State(world): Worldly, Json(asked): Json<QrmAsked>) -> Response {
+    let qrm = &world.bench.qrm;
+    qrm.set_switches(asked.switches);
+    if asked.break_sockets {
+        qrm.break_sockets();
+    }
+    if !asked.connected {
+        qrm.disconnect();
+    } else if let Err(error) = qrm.connect().await {
         return (StatusCode::CONFLICT, format!("{error}\n")).into_response();
     }
     StatusCode::NO_CONTENT.into_response()

@@ -10,14 +10,18 @@ use serde_json::value::RawValue;
 use super::gateway::{Entry, Faults};
 use super::page::World;
 use super::power::PowerState;
+use super::qrm::{Link, Operation, QrmSimHandle, Switches};
 use crate::history::{Filter, History, HistoryError, JournalLine};
 use crate::payment::sale::{Payment, State};
+use crate::payment::sbp::Sbp;
 use crate::store::Archive;
 
 /// Payments on the page, newest first.
 const PAYMENTS: u32 = 12;
 /// Lines of the journal in one answer; the page asks on from the last.
 const LINES: u32 = 200;
+/// Operations of QRManager on the page.
+const OPERATIONS: usize = 20;
 /// What was said between terminal and PinPad: the last messages.
 const WORDS: usize = 24;
 
@@ -28,6 +32,7 @@ pub(super) struct Picture {
     power_cuts: u32,
     pinpad: Pinpad,
     gateway: Gateway,
+    qrm: Qrm,
     payments: Vec<Row>,
     journal: Vec<Line>,
 }
@@ -55,19 +60,41 @@ struct Gateway {
     faults: Faults,
 }
 
+#[derive(Serialize)]
+struct Qrm {
+    connected: bool,
+    sockets: usize,
+    /// Newest first.
+    operations: Vec<Operation>,
+    links: Vec<Link>,
+    switches: Switches,
+}
+
 /// A payment as the terminal knows it.
 #[derive(Serialize)]
 struct Row {
     transaction_id: String,
     method: &'static str,
     amount_minor: i64,
+    currency: &'static str,
     state: &'static str,
     why: Option<serde_json::Value>,
     late: bool,
     fiscal: &'static str,
     payment_id: Option<String>,
     refunds: usize,
+    refunded_minor: i64,
+    sbp: Option<Code>,
     created_ms: i64,
+}
+
+/// What an SBP sale is paid by.
+#[derive(Serialize)]
+struct Code {
+    profile: String,
+    number: Option<String>,
+    operation_id: Option<String>,
+    link: Option<String>,
 }
 
 /// A line of the journal, its fact as stored.
@@ -105,9 +132,23 @@ impl Picture {
                 entries: gateway.entries(),
                 faults: gateway.faults(),
             },
+            qrm: qrm(&world.bench.qrm),
             payments: payments.iter().map(row).collect(),
             journal: journal.into_iter().filter_map(line).collect(),
         }
+    }
+}
+
+fn qrm(qrm: &QrmSimHandle) -> Qrm {
+    let mut operations = qrm.operations();
+    operations.reverse();
+    operations.truncate(OPERATIONS);
+    Qrm {
+        connected: qrm.is_connected(),
+        sockets: qrm.open_sockets(),
+        operations,
+        links: qrm.links(),
+        switches: qrm.switches(),
     }
 }
 
@@ -129,13 +170,26 @@ fn row(payment: &Payment) -> Row {
         transaction_id: payment.id.to_string(),
         method: payment.method.name(),
         amount_minor: payment.amount.minor(),
+        currency: payment.amount.currency().code(),
         state: payment.state.name(),
         why,
         late: payment.late,
         fiscal: payment.fiscal.name(),
         payment_id: payment.approval.as_ref().and_then(|approval| approval.payment_id.clone()),
         refunds: payment.refunds.len(),
+        refunded_minor: payment.refunded_minor(),
+        sbp: payment.sbp.as_deref().map(code),
         created_ms: payment.created_ms,
+    }
+}
+
+fn code(sbp: &Sbp) -> Code {
+    let code = sbp.code.as_ref();
+    Code {
+        profile: sbp.ask.profile.clone(),
+        number: code.map(|code| code.number.clone()),
+        operation_id: code.map(|code| code.operation_id.clone()),
+        link: code.map(|code| code.link.clone()),
     }
 }
 

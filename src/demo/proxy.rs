@@ -7,11 +7,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
+
+use super::bench::TILL_TOKEN;
 
 /// For a connection on loopback.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -43,8 +46,13 @@ impl Proxy {
     }
 
     /// A till's request, and the daemon's answer as it came. A page that hangs up is a till that hangs up.
-    pub(super) async fn pass(&self, method: Method, path: &str, headers: &HeaderMap, body: Bytes) -> Response {
-        let mut request = self.client.request(method, format!("http://{}{path}", self.daemon)).body(body);
+    pub(super) async fn pass(&self, method: Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Response {
+        let asked = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let mut request = self.client.request(method, format!("http://{}{asked}", self.daemon)).body(body);
+        if uri.path().starts_with("/api/") {
+            // Nobody passes that door without a token; the page's own is kept from the page.
+            request = request.header("x_auth_token", TILL_TOKEN);
+        }
         for name in PASSED_ON {
             if let Some(value) = headers.get(&name) {
                 request = request.header(name, value);

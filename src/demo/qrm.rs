@@ -226,6 +226,14 @@ impl QrmSimHandle {
         self.desk.break_sockets();
     }
 
+    /// Whatever a phone does, or the clock.
+    ///
+    /// # Errors
+    /// As [`QrmSimHandle::pay`] and its likes.
+    pub fn phone(&self, does: PhoneDoes, code: &str) -> Result<(), PhoneError> {
+        self.desk.phone(does, code)
+    }
+
     /// Pay a code with a phone. `code` is an `operation_id` or the link that the phone sees; a cash link's is the active operation's.
     ///
     /// # Errors

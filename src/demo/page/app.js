@@ -29,6 +29,7 @@ function draw(part, content, drawIt) {
 }
 
 const sums = (minor) => (minor / 100).toLocaleString("en", { maximumFractionDigits: 2 }).replaceAll(",", " ");
+const money = (row) => sums(row.amount_minor) + (row.currency === "RUB" ? " ₽" : "");
 const time = (ms) => new Date(ms).toLocaleTimeString("en-GB");
 const short = (id) => (id ? id.slice(0, 8) : "");
 const digits = (count) => Array.from({ length: count }, () => Math.floor(Math.random() * 10)).join("");
@@ -121,7 +122,7 @@ async function ask(request) {
     return null;
   }
   if (heard.error?.code === 900) answer.classList.add("doubt");
-  else if (!heard.is_success) answer.classList.add("no");
+  else if (request.good ? !request.good(status, heard) : !heard.is_success) answer.classList.add("no");
   const slip = typeof heard.message === "string" ? heard.message : heard.data?.message;
   if (slip?.includes("\n")) answer.before(element("pre", { class: "slip" }, slip.trimEnd()));
   newest = heard.data?.transaction_id ?? heard.error?.data?.transaction_id ?? newest;
@@ -254,7 +255,7 @@ function offer(select, rows, nothing) {
     const before = field.value;
     field.replaceChildren(...rows.map((row) =>
       element("option", { value: row.transaction_id },
-        `${short(row.transaction_id)} ${row.method.toUpperCase()} ${sums(row.amount_minor)}`)));
+        `${short(row.transaction_id)} ${row.method.toUpperCase()} ${money(row)}`)));
     if (!rows.length) field.append(element("option", { value: "" }, nothing));
     field.disabled = !rows.length;
     if (rows.some((row) => row.transaction_id === before)) field.value = before;
@@ -268,11 +269,11 @@ function drawPayments(rows) {
     element("tr", { title: row.transaction_id },
       element("td", { class: "mono" }, short(row.transaction_id)),
       element("td", {}, row.method.toUpperCase()),
-      element("td", { class: "amount" }, sums(row.amount_minor)),
+      element("td", { class: "amount" }, money(row)),
       element("td", {}, element("span", { class: row.state }, row.state.replace("_", " ") + (row.late ? ", late" : ""))),
       element("td", { class: "rest" }, row.why ? leaves(row.why).join(", ") : element("span", { class: row.fiscal }, row.fiscal.replace("_", " ")))))));
   offer("void-sale", rows.filter((row) => row.method === "humo" && row.state === "paid" && row.payment_id), "none to give back");
-  offer("receipt-sale", rows.filter((row) => row.method !== "humo" && ["owed", "queued", "parked"].includes(row.fiscal)), "no receipt is owed");
+  offer("receipt-sale", rows.filter((row) => ["click", "payme"].includes(row.method) && ["owed", "queued", "parked"].includes(row.fiscal)), "no receipt is owed");
   const doubts = rows.filter((row) => row.state === "in_doubt");
   offer("doubt", doubts, "nothing is in doubt");
   $("doubts").textContent = doubts.length || "none";
@@ -290,15 +291,15 @@ function book(vendor, entry, amount, id, remark, double) {
     element("td", { class: "rest" }, remark));
 }
 
-function drawBooks(gateway, pinpad) {
-  draw("books", [gateway.entries, pinpad.entries, pinpad.shift], () => {
+function drawBooks(gateway, pinpad, qrm) {
+  draw("books", [gateway.entries, pinpad.entries, pinpad.shift, qrm.operations], () => {
     const online = gateway.entries.map((entry) => entry.entry === "charge"
       ? book(entry.vendor, "charge", entry.amount_minor, entry.payment_id, entry.double ? "CHARGED TWICE" : `code ${entry.code}`, entry.double)
       : book(entry.vendor, "receipt", null, entry.payment_id, entry.again ? "the same again" : entry.link, false));
     const cards = pinpad.entries.map((entry) =>
       book("humo", entry.kind === "sale" ? "charge" : "refund", entry.amount_minor, entry.rrn,
         (entry.voided ? "voided, " : "") + `slip ${entry.receipt_number}, shift ${entry.shift}`, false));
-    $("books").replaceChildren(...online.reverse(), ...cards.reverse());
+    $("books").replaceChildren(...qrm.operations.flatMap(bookOperation), ...online.reverse(), ...cards.reverse());
     const twice = gateway.entries.filter((entry) => entry.double).length;
     $("verdict").textContent = twice ? `Charged twice: ${twice}` : "Charged twice: never";
     $("verdict").className = twice ? "bad" : "";
@@ -380,7 +381,8 @@ async function tick() {
   try {
     const picture = await (await fetch(`/demo/picture/${sequence}`)).json();
     drawPayments(picture.payments);
-    drawBooks(picture.gateway, picture.pinpad);
+    drawBooks(picture.gateway, picture.pinpad, picture.qrm);
+    drawQrm(picture.qrm);
     drawJournal(picture.journal);
     drawPinpad(picture.pinpad);
     drawFaults(picture.gateway);
@@ -394,4 +396,4 @@ async function tick() {
 }
 
 $("code").value = lastCode;
-tick();
+addEventListener("DOMContentLoaded", tick);
