@@ -66,6 +66,14 @@ fn whatever_happens_in_whatever_order_the_promises_hold_and_every_state_is_reach
         "from in_doubt to declined",
         "from cancelled to paid",
         "from paid to refunded",
+        "from awaiting_payer to paid",
+        "from expired to paid",
+        "sticker registering",
+        "sticker idle",
+        "sticker activating",
+        "sticker active",
+        "sticker deactivating",
+        "sticker registration_in_doubt",
     ];
     for state in wanted {
         assert!(reached.contains(state), "no run reached `{state}`; reached were {reached:#?}");

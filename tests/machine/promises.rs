@@ -39,7 +39,11 @@ impl World {
         self.check_closings(&done.facts)?;
         for effect in &done.effects {
             self.check_charge(effect, after, done)?;
+            if let Some(order) = super::sbp::order(effect) {
+                self.check_order(order, &done.facts)?;
+            }
         }
+        self.check_links(after)?;
         let attended: Vec<_> = after.payments.values().filter(|p| p.attended && p.state.is_in_progress()).collect();
         if attended.len() > 1 {
             return Err(format!("{} payments hold the counter", attended.len()));
@@ -71,6 +75,7 @@ impl World {
         let evidence = match event {
             Event::ProviderAnswered { outcome, .. } => matches!(outcome, Outcome::Approved(_) | Outcome::Refused(_)),
             Event::PinpadFinished { end, .. } => *end == RunEnd::Ended,
+            Event::Sbp(heard) => super::sbp::is_evidence(heard),
             Event::Resolve { .. } => true,
             _ => false,
         };
@@ -79,7 +84,7 @@ impl World {
             return Err(format!("a doubt ended as {} without evidence", p.state.name()));
         }
         if p.state == State::Paid {
-            let owed = if p.method == Method::Humo { Fiscal::NotRequired } else { Fiscal::Owed };
+            let owed = if owes(p) { Fiscal::Owed } else { Fiscal::NotRequired };
             if !matches!(fact, Fact::Approved { fiscal, .. } if *fiscal == owed) {
                 return Err(format!("it became paid by {fact:?}"));
             }
@@ -116,9 +121,9 @@ impl World {
             self.reached.insert("paid late".into());
         }
         let paid = matches!(p.state, State::Paid | State::Refunded);
-        let debt = match p.method {
-            Method::Humo => p.fiscal == Fiscal::NotRequired,
-            _ => !matches!(p.fiscal, Fiscal::None | Fiscal::NotRequired),
+        let debt = match owes(p) {
+            false => p.fiscal == Fiscal::NotRequired,
+            true => !matches!(p.fiscal, Fiscal::None | Fiscal::NotRequired),
         };
         if paid && (!debt || p.approval.is_none()) {
             return Err(format!("paid, and its fiscal state is {}", p.fiscal.name()));
@@ -153,5 +158,14 @@ impl World {
             return Err("its run is over and it still waits".into());
         }
         Ok(())
+    }
+}
+
+/// A paid sale of it owes its provider a receipt.
+fn owes(p: &Payment) -> bool {
+    match p.method {
+        Method::Humo => false,
+        Method::Click | Method::Payme => true,
+        Method::Sbp => p.sbp.as_ref().is_some_and(|sbp| sbp.receipts.is_some()),
     }
 }

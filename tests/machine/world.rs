@@ -2,6 +2,8 @@
 
 #[path = "promises.rs"]
 mod promises;
+#[path = "sbp.rs"]
+mod sbp;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,6 +40,8 @@ pub(crate) struct World {
     /// Every settlement that was begun, as a store keeps it, in their order.
     settled: Vec<Settlement>,
     charged: BTreeMap<PaymentId, u32>,
+    /// Refunds that QRManager was asked for.
+    sent_back: BTreeSet<RefundId>,
     /// What was reached, for the test that everything can be.
     pub(crate) reached: BTreeSet<String>,
 }
@@ -52,7 +56,8 @@ fn policy() -> Policy {
         ask_every_ms: 15_000,
         backoff_min_ms: 1_000,
         backoff_max_ms: 900_000,
-        ..Policy::default()
+        sbp: sbp::profiles(),
+        sbp_open_max: 8,
     }
 }
 
@@ -95,6 +100,7 @@ impl World {
             settlements: Vec::new(),
             settled: Vec::new(),
             charged: BTreeMap::new(),
+            sent_back: BTreeSet::new(),
             reached: BTreeSet::new(),
         }
     }
@@ -117,7 +123,7 @@ impl World {
     pub(crate) fn happen(&mut self, kind: u8, which: u8, detail: u16) -> Result<(), String> {
         self.wall_ms += 1 + i64::from(detail % 1_000);
         self.monotonic_ms += 1 + u64::from(detail % 1_000);
-        let event = match kind % 32 {
+        let event = match kind % 40 {
             0..=4 => self.sale(which, detail),
             5 => Event::Scanned { text: CODES[usize::from(which) % CODES.len()].to_owned() },
             6 => Event::Scanned { text: format!("8{:017}", self.journal.len()) },
@@ -157,6 +163,7 @@ impl World {
             },
             29 if detail % 8 == 0 => Event::CloseSales { why: "the store was set aside".into() },
             30 => return self.whole_run(detail),
+            32..=39 => self.shown_code(kind, which, detail),
             29 => Event::OpenSales { name: "anna".into(), reason: "checked".into() },
             _ => {
                 self.monotonic_ms += u64::from(detail);

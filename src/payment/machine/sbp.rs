@@ -90,6 +90,8 @@ impl Step {
                 self.doubt(id, Doubt::Answer { text: text.clone() })?;
                 self.deactivate_link_of(&payment)?;
             }
+            // In doubt for another reason: that the answer was lost proves nothing about it.
+            CodeOutcome::Lost { .. } if !payment.state.is_in_progress() => {}
             CodeOutcome::Lost { text } => {
                 let message = Some(format!("{text}; nobody has seen the code, so nobody can pay it"));
                 self.decline(id, Decline { why: DeclineKind::Absent, code: None, message })?;
