@@ -331,7 +331,8 @@ async fn a_power_cut_at_any_moment_of_a_sale_loses_no_payment() {
     let life = Life::begin(dir.path(), &server, &setup);
     for sale in sales {
         let Some(code) = life.payment(sale).sbp.unwrap().code else {
-            assert_eq!(life.state(sale), "cancelled", "nobody has seen its code");
+            // Nobody has seen its code.
+            life.until_state(sale, "cancelled").await;
             continue;
         };
         let status = server.books().operations[&code.operation_id].status;
