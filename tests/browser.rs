@@ -7,6 +7,8 @@ mod driver;
 #[allow(dead_code, unreachable_pub, reason = "this test only asks, and is a crate of its own")]
 #[path = "support/http.rs"]
 mod http;
+#[path = "browser/sbp.rs"]
+mod sbp;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -225,6 +227,13 @@ fn a_power_cut_in_the_middle_ends_in_doubt_and_the_repeat_charges_nothing() {
 #[test]
 fn every_control_has_a_name_and_the_page_fits_its_window() {
     let visit = Visit::begin();
+    for half in ["cards", "sbp"] {
+        visit.page.press(&format!("[data-way={half}]"));
+        is_in_order(&visit);
+    }
+}
+
+fn is_in_order(visit: &Visit) {
     let nameless = visit.page.ask(
         "[...document.querySelectorAll('button, input, select')]\
          .filter(e => !(e.innerText || e.labels?.length || e.ariaLabel)).map(e => e.outerHTML)",
