@@ -108,9 +108,7 @@ impl Qrm {
             assert!(head.starts_with(&format!("GET /operations/{NUMBER}/receipt/status/ ")), "{head}");
             let mut books = self.0.lock().unwrap();
             books.asked += 1;
-            let next =
-                if books.statuses.len() > 1 { books.statuses.pop_front() } else { books.statuses.front().cloned() };
-            next
+            if books.statuses.len() > 1 { books.statuses.pop_front() } else { books.statuses.front().cloned() }
         };
         let Some((code, body)) = reply else { return };
         let head = format!("HTTP/1.1 {code} X\r\nContent-Type: application/json\r\nConnection: close");

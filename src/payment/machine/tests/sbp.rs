@@ -56,8 +56,11 @@ impl Desk {
     }
 
     fn ordered(&self) -> Vec<&SbpOrder> {
-        let order = |effect| if let &Effect::Sbp(ref order) = effect { Some(order) } else { None };
-        self.last.effects.iter().filter_map(order).collect()
+        self.last
+            .effects
+            .iter()
+            .filter_map(|effect| if let Effect::Sbp(order) = effect { Some(order) } else { None })
+            .collect()
     }
 
     fn stands(&self, number: u128) -> State {
