@@ -1,7 +1,7 @@
 //! The power goes, again and again: at every sync of the store, just before and just after it, and at moments that nobody chose.
 //!
 //! The daemon is the real binary, killed by SIGKILL; the vendors live on in the test's process, and their books say what really
-//! happened: sales, card money that goes back, and closings of the card shift (`power_cut/wish.rs`). After every cut the till asks again
+//! happened: sales, money that goes back, closings of the card shift (`power_cut/wish.rs`), and SBP with its receipts (`power_cut/sbp.rs`). After every cut the till asks again
 //! about everything (`power_cut/till.rs`), and each answer is held against those books. SIGKILL alone leaves
 //! the page cache as it is, so the same is done on a disk that forgets what was not synced (`tests/shim/shim.c`); and once on
 //! a disk that lies about its syncs, to see that these tests can fail.
@@ -10,6 +10,10 @@
 
 mod support;
 
+#[path = "power_cut/daemon.rs"]
+mod daemon;
+#[path = "power_cut/sbp.rs"]
+mod sbp;
 #[path = "power_cut/till.rs"]
 mod till;
 #[path = "power_cut/wish.rs"]
@@ -18,18 +22,18 @@ mod wish;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Command, ExitStatus};
-use std::sync::{Arc, Mutex};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use daemon::Daemon;
 use hal::sim::pinpad::{Behaviour, Script};
-use support::{Bench, PATIENCE, http, shim};
+use support::{Bench, shim};
 use till::{Order, Till, Told};
 use tolov::demo::gateway::{Entry, Fault, FaultKind, Faults};
 use tolov::history::History as _;
 use tolov::payment::PaymentId;
 use tolov::store::Archive;
-use wish::{CLOSINGS, MIX, Plan, SALES, VOIDS, Wish};
+use wish::{CLOSINGS, MIX, Plan, SALES, SBP, VOIDS, Wish};
 
 /// What the disk does with writes that were not synced when the power goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,8 @@ enum Cut {
 
 /// For the PinPad to be found, asked and relieved of its last doubt. Most of a second is usual; a loaded machine takes longer.
 const CARD_LINE_PATIENCE: Duration = Duration::from_secs(8);
+/// For QRManager's word about a code that was paid or a refund that it took: 300 ms are usual.
+const QRM_PATIENCE: Duration = Duration::from_secs(3);
 /// For everything that can end by itself to have ended: some rounds of questions to the PinPad.
 const EVENING_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -72,7 +78,7 @@ struct World {
 impl World {
     fn new(disk: Disk, seed: u64) -> Self {
         // Half of the lives end in the middle of its dialogue: it must not wait long for those who are gone.
-        let bench = Bench::with_pinpad(|settings| settings.answer_timeout = Duration::from_secs(1));
+        let bench = Bench::with_pinpad_and_qrm(|settings| settings.answer_timeout = Duration::from_secs(1));
         bench.vendors.pinpad.set_usual(Script::at_once(Behaviour::Approve));
         std::fs::create_dir(bench.dir.path().join("shadow")).expect("the disk behind the cut");
         let till = Till::new(bench.address);
@@ -93,6 +99,7 @@ impl World {
         self.lives += 1;
         let slow = Fault::always(FaultKind::Slow { ms: self.below(8) });
         self.bench.vendors.gateway.set_faults(Faults { charge: Some(slow), confirm: Some(slow), ..Faults::default() });
+        self.till.customers_pay_in_the_dark(&self.bench.vendors);
         let daemon = self.start(cut);
         let done = match daemon.until_it_serves(&self.bench) {
             true => self.trade(plan),
@@ -128,13 +135,9 @@ impl World {
         if let Cut::AtSync(number, when) = cut {
             command.env("SHIM_KILL_AT", number.to_string()).env("SHIM_KILL_WHEN", when);
         }
-        let daemon = Daemon(Arc::new(Mutex::new(command.spawn().expect("the daemon"))));
+        let daemon = Daemon::born(command);
         if let Cut::After(time) = cut {
-            let child = daemon.0.clone();
-            std::thread::spawn(move || {
-                std::thread::sleep(time);
-                let _ = child.lock().expect("the child").kill();
-            });
+            daemon.cut_after(time);
         }
         daemon
     }
@@ -158,6 +161,7 @@ impl World {
             let Some(wish) = turn.wish(&self.till.orders, &self.bench.vendors) else { continue };
             let at = self.till.want(wish, &self.bench.vendors)?;
             self.ask_until_the_card_line_is_free(at)?;
+            self.ask_until_qrm_has_spoken(at)?;
             if self.till.orders[at].brings_a_receipt() {
                 self.till.confirm(at)?;
             }
@@ -175,6 +179,15 @@ impl World {
         }
         if self.till.orders[at].told == Told::Nothing {
             self.sign_for_cards_in_doubt();
+            self.till.ask(at, &self.bench.vendors)?;
+        }
+        Ok(())
+    }
+
+    fn ask_until_qrm_has_spoken(&mut self, at: usize) -> io::Result<()> {
+        let since = Instant::now();
+        while self.till.orders[at].sbp_ends_soon(&self.bench.vendors) && since.elapsed() < QRM_PATIENCE {
+            std::thread::sleep(Duration::from_millis(20));
             self.till.ask(at, &self.bench.vendors)?;
         }
         Ok(())
@@ -213,13 +226,15 @@ impl World {
     fn close_the_books(&mut self) {
         self.bench.vendors.gateway.set_faults(Faults::default());
         self.lives += 1;
+        self.till.customers_pay_in_the_dark(&self.bench.vendors);
         let daemon = self.start(Cut::WhenDone);
         assert!(daemon.until_it_serves(&self.bench), "it starts after every cut\n{}", self.bench.log());
         let since = Instant::now();
         loop {
             self.ask_about(|order| !order.is_final() || order.brings_a_receipt());
             let undelivered = self.undelivered();
-            if undelivered.is_empty() && !self.a_card_is_in_doubt() {
+            let sbp_goes_on = self.till.orders.iter().any(|o| o.sbp_ends_soon(&self.bench.vendors));
+            if undelivered.is_empty() && !self.a_card_is_in_doubt() && !sbp_goes_on {
                 break;
             }
             if since.elapsed() > EVENING_PATIENCE / 2 {
@@ -230,7 +245,8 @@ impl World {
                     self.till.breaks(at, "its receipt was taken and never arrived");
                 }
                 for at in 0..self.till.orders.len() {
-                    if self.till.orders[at].is_a_card_in_doubt() {
+                    let order = &self.till.orders[at];
+                    if order.is_a_card_in_doubt() || order.sbp_ends_soon(&self.bench.vendors) {
                         let row = self.row(at);
                         self.till.breaks(at, &format!("the bank knows, and it stays in doubt: {row}"));
                     }
@@ -286,6 +302,9 @@ impl World {
                 (Told::Done, 1) | (Told::Doubt, 0 | 1) | (Told::Not(_) | Told::Nothing, 0) => {}
                 _ => self.till.breaks(at, &format!("{told:?} in the till's books, {happened} times in the vendors'")),
             }
+            if let Some(twice) = self.till.orders[at].sbp_twice(&self.bench.vendors) {
+                self.till.breaks(at, &twice);
+            }
             self.compare_what_went_back(at);
         }
         let mut real = 0;
@@ -297,6 +316,7 @@ impl World {
                 }
             }
         }
+        real += sbp::held(&self.bench.vendors);
         real += i64::try_from(self.bench.vendors.pinpad.ledger().balance_minor()).expect("a sum");
         if real != worth {
             self.till.broken.push(format!("the vendors hold {real}; what the till asked for is worth {worth}"));
@@ -305,7 +325,7 @@ impl World {
 
     /// Never more than was paid.
     fn compare_what_went_back(&mut self, sale: usize) {
-        let of_it = |at: &usize| matches!(&self.till.orders[*at].wish, Wish::Back(back) if back.of == sale);
+        let of_it = |at: &usize| matches!(&self.till.orders[*at].wish, Wish::Back(back) | Wish::SbpBack(back) if back.of == sale);
         let times = |at: usize| i64::try_from(self.till.happened(at, &self.bench.vendors)).expect("a few times");
         let backs = (0..self.till.orders.len()).filter(of_it);
         let back: i64 = backs.map(|at| -self.till.orders[at].worth() * times(at)).sum();
@@ -345,55 +365,6 @@ impl World {
         assert!(broken.is_empty(), "{}\n{}\n{}", self.report(), broken.join("\n"), self.bench.log());
         // A kind that is refused every time proves nothing.
         assert!(self.done().values().all(|(done, _)| *done > 0), "{}", self.report());
-    }
-}
-
-/// A daemon that may die at any moment.
-struct Daemon(Arc<Mutex<Child>>);
-
-impl Daemon {
-    /// False when it died before it served.
-    fn until_it_serves(&self, bench: &Bench) -> bool {
-        let since = Instant::now();
-        while !http::get(bench.address, "/health/live").is_ok_and(|a| a.status == 200) {
-            if self.has_ended() {
-                return false;
-            }
-            assert!(since.elapsed() < PATIENCE, "it neither serves nor ends\n{}", bench.log());
-            std::thread::sleep(Duration::from_millis(3));
-        }
-        true
-    }
-
-    fn has_ended(&self) -> bool {
-        self.0.lock().expect("the child").try_wait().expect("its state").is_some()
-    }
-
-    /// Its end, which has come or is coming.
-    fn end(&self) -> ExitStatus {
-        let since = Instant::now();
-        loop {
-            if let Some(status) = self.0.lock().expect("the child").try_wait().expect("its state") {
-                return status;
-            }
-            assert!(since.elapsed() < PATIENCE, "an answer was lost, and the daemon lives");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-
-    fn cut(&self) -> ExitStatus {
-        let mut child = self.0.lock().expect("the child");
-        child.kill().expect("SIGKILL");
-        child.wait().expect("its end")
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // Already waited for, except when a test panics.
-        let mut child = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let _ = child.kill();
-        let _ = child.wait();
     }
 }
 
@@ -462,6 +433,11 @@ fn cut_at_every_sync_of_voids_on_a_disk_that_forgets_it_gives_back_once_and_neve
 #[test]
 fn cut_at_every_sync_of_closings_and_refunds_on_a_disk_that_forgets_it_settles_as_told_and_gives_back_once() {
     cut_at_every_sync(Disk::Forgets, CLOSINGS);
+}
+
+#[test]
+fn cut_at_every_sync_of_sbp_on_a_disk_that_forgets_it_shows_one_code_registers_one_receipt_and_gives_back_once() {
+    cut_at_every_sync(Disk::Forgets, SBP);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 use tolov::demo::gateway::Entry;
 
+use super::sbp;
 use super::wish::{Method, Wish};
 use crate::support::{Vendors, http};
 
@@ -30,7 +31,10 @@ pub(crate) struct Order {
     from: usize,
     /// Of the sale.
     pub(crate) transaction_id: Option<String>,
+    /// The bank's name of it; of an SBP refund QRManager's.
     pub(crate) rrn: Option<String>,
+    /// The link of the SBP code that the till was given.
+    pub(crate) shown: Option<String>,
     /// The terminal has accepted the receipt.
     pub(crate) receipt_taken: bool,
 }
@@ -72,6 +76,7 @@ impl Till {
             from: 0,
             transaction_id: None,
             rrn: None,
+            shown: None,
             receipt_taken: false,
         };
         order.from = order.in_the_books(vendors);
@@ -85,10 +90,14 @@ impl Till {
     pub(crate) fn ask(&mut self, at: usize, vendors: &Vendors) -> io::Result<()> {
         let (path, body) = self.orders[at].request();
         let key = format!("order-{at}");
-        let answer = http::post(self.address, path, &body.to_string(), &[("Idempotency-Key", &key)])?.json();
+        let headers = [("Idempotency-Key", key.as_str()), sbp::TOKEN];
+        let answer = http::post(self.address, &path, &body.to_string(), &headers)?.json();
         let told = self.understood(at, &answer);
         self.believe(at, told, &answer, vendors);
-        let id = answer["data"]["transaction_id"].as_str().or(answer["error"]["data"]["transaction_id"].as_str());
+        let id = match self.orders[at].is_by_sbp() {
+            true => self.sbp_named(at, &answer),
+            false => answer["data"]["transaction_id"].as_str().or(answer["error"]["data"]["transaction_id"].as_str()),
+        };
         match (&self.orders[at].transaction_id, id) {
             (Some(known), Some(id)) if known != id => {
                 self.breaks(at, &format!("was payment {known} and is payment {id} now"));
@@ -99,13 +108,16 @@ impl Till {
         if let Some(rrn) = answer["data"]["ppt_id"].as_str() {
             self.orders[at].rrn = Some(rrn.to_owned());
         }
-        Ok(())
+        self.customer_goes_on(at, &answer, vendors)
     }
 
     /// Ask where a sale stands; it has to be what the repeat says, and what went back what the till was told of it.
     pub(crate) fn look(&mut self, at: usize, vendors: &Vendors) -> io::Result<()> {
         let Wish::Sale(method) = self.orders[at].wish else { return Ok(()) };
         let Some(id) = self.orders[at].transaction_id.clone() else { return Ok(()) };
+        if self.orders[at].is_by_sbp() {
+            return self.sbp_look(at, &id, vendors);
+        }
         let answer = http::get(self.address, &format!("/payment/{id}"))?.json();
         if answer["data"]["state"].is_null() {
             self.breaks(at, &format!("payment {id} was told of and is not known: {answer}"));
@@ -128,8 +140,8 @@ impl Till {
     /// Bring the receipt of a paid order, the first time or again.
     pub(crate) fn confirm(&mut self, at: usize) -> io::Result<()> {
         let Some((path, body)) = self.orders[at].receipt() else { return Ok(()) };
-        let answer = http::post(self.address, path, &body.to_string(), &[])?.json();
-        if answer["is_success"] == json!(true) {
+        let answer = http::post(self.address, &path, &body.to_string(), &[sbp::TOKEN])?.json();
+        if answer["is_success"] == json!(true) || self.orders[at].is_by_sbp() && sbp::is_taken(&answer) {
             self.orders[at].receipt_taken = true;
         } else {
             self.breaks(at, &format!("a paid order's receipt was refused: {answer}"));
@@ -138,6 +150,9 @@ impl Till {
     }
 
     fn understood(&mut self, at: usize, answer: &Value) -> Told {
+        if self.orders[at].is_by_sbp() {
+            return self.sbp_understood(at, answer);
+        }
         if answer["is_success"] == json!(true) {
             return Told::Done;
         }
@@ -160,7 +175,7 @@ impl Till {
     }
 
     /// Hold what was told now against what was told before, and against the books.
-    fn believe(&mut self, at: usize, told: Told, answer: &Value, vendors: &Vendors) {
+    pub(super) fn believe(&mut self, at: usize, told: Told, answer: &Value, vendors: &Vendors) {
         let before = self.orders[at].told.clone();
         let happened = self.happened(at, vendors);
         let true_to_before = match (&before, &told) {
@@ -197,6 +212,9 @@ impl Till {
 
     /// Is the receipt of this order in the vendor's books?
     pub(crate) fn delivered(&self, at: usize, vendors: &Vendors) -> bool {
+        if self.orders[at].is_by_sbp() {
+            return self.orders[at].receipt_is_done(vendors);
+        }
         let wanted = self.orders[at].link();
         vendors.gateway.entries().iter().any(|e| matches!(e, Entry::Confirmation { link, .. } if *link == wanted))
     }

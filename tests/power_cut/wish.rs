@@ -8,6 +8,7 @@ use hal::sim::pinpad::Kind;
 use serde_json::{Value, json};
 use tolov::demo::gateway::Entry;
 
+use super::sbp::Phone;
 use super::till::{Order, Told};
 use crate::support::Vendors;
 
@@ -17,6 +18,8 @@ pub(crate) enum Method {
     Click,
     Payme,
     Card,
+    /// By a code that the terminal asks QRManager for.
+    Sbp(Phone),
 }
 
 /// What the till wants.
@@ -25,6 +28,8 @@ pub(crate) enum Wish {
     Sale(Method),
     /// Card money back. In the sale's own shift the terminal makes a void of it, later a refund.
     Back(Back),
+    /// SBP money back, the whole or a part.
+    SbpBack(Back),
     /// The end of the card shift.
     Closing,
 }
@@ -35,8 +40,9 @@ pub(crate) struct Back {
     pub(crate) of: usize,
     /// How the till names the sale: by our id, or by the RRN on its slip.
     name: String,
-    sale_tiyin: i64,
-    tiyin: i64,
+    pub(crate) sale_tiyin: i64,
+    /// Of the sale's currency the smallest part: kopecks by SBP.
+    pub(crate) tiyin: i64,
 }
 
 /// What a till does next in a life.
@@ -50,6 +56,10 @@ pub(crate) enum Turn {
     /// A part of a sale of a shift that was closed: first the larger one, then the rest.
     RefundPart,
     Close,
+    /// The whole amount of the newest SBP sale that nothing was given back of.
+    SbpWhole,
+    /// A part of an SBP sale: first the larger one, then the rest.
+    SbpPart,
 }
 
 /// What is done in a life; more would let the store's own work hide in the till's.
@@ -60,9 +70,13 @@ pub(crate) const VOIDS: Plan = [Turn::Sell(Method::Card), Turn::VoidOldest, Turn
 pub(crate) const VOID_AT_ONCE: Plan = [Turn::Sell(Method::Card), Turn::VoidNewest, Turn::Sell(Method::Click)];
 pub(crate) const CLOSINGS: Plan = [Turn::Sell(Method::Card), Turn::Close, Turn::RefundPart];
 pub(crate) const CLOSED_TWICE: Plan = [Turn::Close, Turn::Close, Turn::RefundPart];
+pub(crate) const SBP: Plan =
+    [Turn::Sell(Method::Sbp(Phone::AtOnce)), Turn::SbpPart, Turn::Sell(Method::Sbp(Phone::AfterACancel))];
+pub(crate) const SBP_IN_THE_DARK: Plan =
+    [Turn::Sell(Method::Sbp(Phone::InTheDark)), Turn::SbpWhole, Turn::Sell(Method::Sbp(Phone::AtOnce))];
 
 /// Everything in turns.
-pub(crate) const MIX: &[Plan] = &[SALES, VOIDS, CLOSINGS, VOID_AT_ONCE, CLOSED_TWICE];
+pub(crate) const MIX: &[Plan] = &[SALES, SBP, VOIDS, CLOSINGS, SBP_IN_THE_DARK, VOID_AT_ONCE, CLOSED_TWICE];
 
 impl Turn {
     /// What that is in the till's present situation; `None` where there is nothing to do it with.
@@ -93,9 +107,28 @@ impl Turn {
                 };
                 earlier.then(|| Wish::Back(Back::of(at, orders, percent)))
             }),
+            Self::SbpWhole => (0..orders.len()).rev().find_map(|at| self.back_by_sbp(at, orders)).map(Wish::SbpBack),
+            Self::SbpPart => (0..orders.len()).find_map(|at| self.back_by_sbp(at, orders)).map(Wish::SbpBack),
             // One at a time, or nobody could tell whose closing the books show.
             Self::Close => orders.iter().all(|o| o.wish != Wish::Closing || o.is_final()).then_some(Wish::Closing),
         }
+    }
+
+    /// A sale is given back after its receipt, and in one way.
+    fn back_by_sbp(self, at: usize, orders: &[Order]) -> Option<Back> {
+        let sale = &orders[at];
+        if !matches!(sale.wish, Wish::Sale(Method::Sbp(_))) || sale.told != Told::Done || !sale.receipt_taken {
+            return None;
+        }
+        let backs: Vec<&Order> =
+            orders.iter().filter(|o| matches!(&o.wish, Wish::SbpBack(back) if back.of == at)).collect();
+        let percent = match (self, backs.as_slice()) {
+            (Self::SbpWhole, []) => 100,
+            (Self::SbpPart, []) => 60,
+            (Self::SbpPart, [first]) if first.told == Told::Done && -first.worth() < sale.tiyin() => 40,
+            _ => return None,
+        };
+        Some(Back::of(at, orders, percent))
     }
 }
 
@@ -115,6 +148,11 @@ impl Wish {
             Self::Sale(Method::Card) => "card sale",
             Self::Sale(Method::Click) => "CLICK sale",
             Self::Sale(Method::Payme) => "PAYME sale",
+            Self::Sale(Method::Sbp(Phone::AtOnce)) => "SBP sale",
+            Self::Sale(Method::Sbp(Phone::AfterACancel)) => "SBP sale, called off",
+            Self::Sale(Method::Sbp(Phone::InTheDark)) => "SBP sale, paid in the dark",
+            Self::SbpBack(back) if back.tiyin == back.sale_tiyin => "whole amount back by SBP",
+            Self::SbpBack(_) => "part of the amount back by SBP",
             Self::Back(back) if back.tiyin == back.sale_tiyin => "whole amount back",
             Self::Back(_) => "part of the amount back",
             Self::Closing => "closing of the shift",
@@ -131,14 +169,14 @@ impl Order {
 
     /// The PinPad has to work for it.
     pub(crate) fn is_of_a_card(&self) -> bool {
-        !matches!(self.wish, Wish::Sale(Method::Click | Method::Payme))
+        matches!(self.wish, Wish::Sale(Method::Card) | Wish::Back(_) | Wish::Closing)
     }
 
     /// By how much the vendors hold more of the customers' money when it happened.
     pub(crate) fn worth(&self) -> i64 {
         match &self.wish {
             Wish::Sale(_) => self.tiyin(),
-            Wish::Back(back) => -back.tiyin,
+            Wish::Back(back) | Wish::SbpBack(back) => -back.tiyin,
             Wish::Closing => 0,
         }
     }
@@ -155,9 +193,9 @@ impl Order {
         format!("https://ofd.soliq.uz/check?t=UZ170703100597&r={receipt}&c=20230104121801&s={sign:012}")
     }
 
-    pub(crate) fn request(&self) -> (&'static str, Value) {
+    pub(crate) fn request(&self) -> (String, Value) {
         let sums = self.tiyin() / 100;
-        match &self.wish {
+        let (path, body) = match &self.wish {
             Wish::Sale(Method::Click) => ("/payment/click", json!({"amount": sums, "qr_code": self.code()})),
             Wish::Sale(Method::Payme) => ("/payment/payme", json!({"amount": sums, "qr_code": self.code()})),
             Wish::Sale(Method::Card) => ("/payment/xumo", json!({"amount": self.tiyin()})),
@@ -165,19 +203,25 @@ impl Order {
                 ("/payment/xumo", json!({"amount": back.tiyin, "is_return": true, "request_id": back.name}))
             }
             Wish::Closing => ("/payment/xumo_close", json!({})),
-        }
+            Wish::Sale(Method::Sbp(_)) => ("/api/v1/sbp/sale", self.sbp_request()),
+            Wish::SbpBack(back) => {
+                return (format!("/api/v1/sbp/sale/{}/refund", back.name), self.sbp_back_request(back));
+            }
+        };
+        (path.to_owned(), body)
     }
 
     /// Where a paid order's receipt is brought, and how.
-    pub(crate) fn receipt(&self) -> Option<(&'static str, Value)> {
+    pub(crate) fn receipt(&self) -> Option<(String, Value)> {
         let id = self.transaction_id.as_deref().unwrap_or_default();
         match self.wish {
             Wish::Sale(Method::Click) => {
-                Some(("/payment/click_confirm", json!({"transaction_id": id, "qrcode": self.link()})))
+                Some(("/payment/click_confirm".to_owned(), json!({"transaction_id": id, "qrcode": self.link()})))
             }
             Wish::Sale(Method::Payme) => {
-                Some(("/payment/payme_confirm", json!({"transaction_id": id, "qr_code_url": self.link()})))
+                Some(("/payment/payme_confirm".to_owned(), json!({"transaction_id": id, "qr_code_url": self.link()})))
             }
+            Wish::Sale(Method::Sbp(_)) => Some((format!("/api/v1/sbp/sale/{id}/receipt"), self.document())),
             _ => None,
         }
     }
@@ -188,7 +232,7 @@ impl Order {
         let by_its_kind = match &self.wish {
             Wish::Closing => code == 927,
             Wish::Back(back) => code == 926 && back.tiyin < back.sale_tiyin,
-            Wish::Sale(_) => false,
+            Wish::Sale(_) | Wish::SbpBack(_) => false,
         };
         (910..=913).contains(&code) || by_its_kind
     }
@@ -201,6 +245,7 @@ impl Order {
             Wish::Sale(Method::Card) => {
                 books.entries.iter().filter(|e| e.kind == Kind::Sale && amount(e) == self.tiyin()).count()
             }
+            Wish::Sale(Method::Sbp(_)) | Wish::SbpBack(_) => self.in_qrms_books(vendors),
             Wish::Sale(_) => {
                 let wanted = self.code();
                 let ours = |e: &Entry| matches!(e, Entry::Charge { amount_minor, code, .. } if *amount_minor == self.tiyin() && *code == wanted);
@@ -219,7 +264,9 @@ impl Order {
     /// The books cannot tell the two apart.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         match (&self.wish, &other.wish) {
-            (Wish::Back(one), Wish::Back(two)) => (one.of, one.tiyin) == (two.of, two.tiyin),
+            (Wish::Back(one), Wish::Back(two)) | (Wish::SbpBack(one), Wish::SbpBack(two)) => {
+                (one.of, one.tiyin) == (two.of, two.tiyin)
+            }
             (Wish::Closing, Wish::Closing) => true,
             _ => false,
         }

@@ -23,6 +23,11 @@ pub fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
     send(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"))
 }
 
+pub fn get_with(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> io::Result<Answer> {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    send(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Connection: close\r\n\r\n"))
+}
+
 /// The body of an answer that is not text.
 pub fn get_bytes(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
     let bytes = exchange(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"))?;

@@ -8,12 +8,14 @@ pub mod shim;
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hal::sim::pinpad::{PinpadSim, SimHandle, SimSettings};
 use tolov::demo::gateway::{GatewaySim, GatewaySimHandle, GatewaySimSettings};
+use tolov::demo::qrm::{ATOL_KEY, QrmSim, QrmSimHandle, QrmSimSettings};
 
 use http::Answer;
 use tolov::history::{History, JournalLine};
@@ -26,8 +28,20 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Vendors {
     pub gateway: GatewaySimHandle,
     pub pinpad: SimHandle,
+    /// Where the bench has a QR terminal, `main`.
+    pub qrm: Option<QrmSimHandle>,
     runtime: tokio::runtime::Runtime,
 }
+
+impl Vendors {
+    /// QRManager, of a bench that has it.
+    pub fn qrm(&self) -> &QrmSimHandle {
+        self.qrm.as_ref().expect("a bench with QRManager")
+    }
+}
+
+/// What the till `bench` sends in `x_auth_token`.
+pub const TILL_TOKEN: &str = "token-of-the-bench";
 
 /// A terminal on a bench: vendors, a folder, a configuration, and the daemon when it runs.
 pub struct Bench {
@@ -45,6 +59,15 @@ impl Bench {
 
     /// The same with another PinPad.
     pub fn with_pinpad(change: impl FnOnce(&mut SimSettings)) -> Self {
+        Self::plugged(change, None)
+    }
+
+    /// The same with QRManager, where the QR terminal `main` registers ATOL's receipts, and a till that has a token.
+    pub fn with_pinpad_and_qrm(change: impl FnOnce(&mut SimSettings)) -> Self {
+        Self::plugged(change, Some(QrmSimSettings::default()))
+    }
+
+    fn plugged(change: impl FnOnce(&mut SimSettings), qrm: Option<QrmSimSettings>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
@@ -56,8 +79,9 @@ impl Bench {
         settings.ledger = Some(dir.path().join("pinpad.ledger"));
         change(&mut settings);
         let pinpad = runtime.block_on(async { PinpadSim::spawn(settings) }).expect("the PinPad");
+        let qrm = qrm.map(|settings| runtime.block_on(QrmSim::spawn(settings)).expect("QRManager"));
         let address = free_address();
-        let bench = Self { vendors: Vendors { gateway, pinpad, runtime }, dir, address, daemon: None };
+        let bench = Self { vendors: Vendors { gateway, pinpad, qrm, runtime }, dir, address, daemon: None };
         bench.write_configuration();
         bench
     }
@@ -78,14 +102,32 @@ impl Bench {
         fs::write(self.dir.path().join("board.toml"), board).expect("the board file");
         let gateway = self.vendors.gateway.base_url();
         let address = self.address;
+        let (secrets, qrm) = self.write_secrets();
         let configuration = format!(
-            "board = \"{dir}/board.toml\"\nlanguage = \"en\"\n\
+            "board = \"{dir}/board.toml\"\nlanguage = \"en\"\n{secrets}\
              [merchant]\ninn = \"123456789\"\nkkm_id = \"00000001\"\ndevice_id = \"00000001\"\n\
              [api]\nlisten = \"{address}\"\n[store]\ndir = \"{dir}/store\"\n\
              [control]\nsocket = \"{dir}/control.sock\"\n\
-             [click]\nbase_url = \"{gateway}\"\n[payme]\nbase_url = \"{gateway}\"\n[humo]\ndriver = \"arcus2\"\n"
+             [click]\nbase_url = \"{gateway}\"\n[payme]\nbase_url = \"{gateway}\"\n[humo]\ndriver = \"arcus2\"\n{qrm}"
         );
         fs::write(self.configuration(), configuration).expect("the configuration");
+    }
+
+    /// The till's token and QRManager's key; what the configuration says of them at its head and at its end.
+    fn write_secrets(&self) -> (String, String) {
+        let Some(qrm) = &self.vendors.qrm else { return Default::default() };
+        let dir = self.dir.path().join("secrets");
+        fs::create_dir(&dir).expect("a folder for secrets");
+        for (name, secret) in [("till_bench", TILL_TOKEN), ("qrm_main", ATOL_KEY)] {
+            let path = dir.join(name);
+            fs::write(&path, secret).expect("a secret");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its permissions");
+        }
+        let head = format!("credentials_dir = \"{}\"\n", dir.display());
+        // Whoever starts a hundred times a minute asks a hundred times as often.
+        let end =
+            format!("[qrm.main]\nbase_url = \"{}\"\nreceipts = \"atol\"\npolls_per_minute = 6000\n", qrm.base_url());
+        (head, end)
     }
 
     pub fn configuration(&self) -> PathBuf {
