@@ -12,6 +12,7 @@
 //! at all (in use, of a later version, of another program) ends the start, because without it no promise can be kept.
 
 pub mod assemble;
+mod callback;
 mod desk;
 mod outside;
 mod questions;
@@ -92,7 +93,7 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
 
     let frame = spawn_display(&settings, &handle, &clock)?;
     let outbox = Outbox::new(providers, archive.clone(), handle.clone(), clock.clone(), deliver);
-    let outbox = tokio::spawn(outbox.run());
+    let outbox = tokio::spawn(outbox.listening_to(callback::spawn(&settings, &stopped)).run());
 
     let listener = listen(settings.api.listen).await?;
     let door = assemble::api(&settings, frame, &qrm);

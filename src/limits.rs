@@ -172,6 +172,20 @@ limits! {
     OUTBOX_REPORT_MAX_MS: u64 = 60_000;
     /// Deliveries that the driver will never take in, left alone until the next start. Past it they hold their places instead.
     OUTBOX_GIVEN_UP_MAX: usize = 64;
+    /// The secret of the callback's path: the shortest that nobody guesses.
+    CALLBACK_SECRET_MIN_CHARS: usize = 16;
+    /// A callback's body; it is told together with the whole receipt, and nothing but the operation's number is looked for in it.
+    CALLBACK_BODY_MAX_BYTES: usize = 65_536;
+    /// Operations that one callback can name; a receipt has one.
+    CALLBACK_NAMES_LEN: usize = 8;
+    /// Open connections to the callback, which stands in the open: strangers there take no files from the tills.
+    CALLBACK_CONNECTIONS_MAX: usize = 32;
+    /// Between two attempts to open the callback, while its secret is missing or its address is taken.
+    CALLBACK_OPEN_AGAIN_MS: u64 = 5_000;
+    /// Between two questions out of turn about one receipt, however often the callback is called.
+    CALLBACK_ASK_EVERY_MS: u64 = 10_000;
+    /// Between two looks at the queue that callbacks cause.
+    CALLBACK_LOOK_EVERY_MS: u64 = 200;
     /// Failures in a row after which a provider is left alone.
     BREAKER_FAILURES: u32 = 5;
     /// How long it is left alone before one attempt tries again.

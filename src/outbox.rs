@@ -12,6 +12,7 @@
 //! each look reads as many rows as there are free places, however many wait behind them.
 
 mod breaker;
+mod early;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +33,10 @@ use crate::payment::fiscal::{Confirmation, ConfirmationState};
 use crate::payment::sale::{Method, Payment, PaymentId};
 use crate::provider::Providers;
 
+use early::Early;
+
 pub use breaker::{Breaker, Permit};
+pub use early::AskNow;
 
 /// Whoever writes down what became of a delivery: the driver.
 trait Report: Send + Sync {
@@ -57,6 +61,10 @@ pub struct Outbox {
     jobs: JoinSet<Alive>,
     under_way: HashMap<task::Id, (Method, PaymentId)>,
     given_up: Arc<GivenUp>,
+    ask_now: AskNow,
+    early: Early,
+    /// When the queue is, or was last, looked at for a word from outside, monotonic.
+    called_ms: Option<u64>,
 }
 
 /// Deliveries whose end the driver will never take in: not sent again in this life.
@@ -119,12 +127,19 @@ impl Outbox {
         let lane = |method| Lane { method, places, breaker: breaker.clone(), look_at_ms: 0 };
         let lanes = methods.into_iter().map(lane).collect();
         let (jobs, under_way, given_up) = (JoinSet::new(), HashMap::new(), Arc::default());
-        Self { providers, history, driver, clock, wake, lanes, jobs, under_way, given_up }
+        let (ask_now, early, called_ms) = (AskNow::default(), Early::default(), None);
+        Self { providers, history, driver, clock, wake, lanes, jobs, under_way, given_up, ask_now, early, called_ms }
+    }
+
+    /// Listen to words from outside about receipts of SBP sales.
+    #[must_use]
+    pub fn listening_to(self, ask_now: AskNow) -> Self {
+        Self { ask_now, ..self }
     }
 
     /// Deliver for ever. May be dropped at any moment: what was under way is in the queue still, and is delivered again.
     pub async fn run(mut self) {
-        let wake = self.wake.clone();
+        let (wake, ask_now) = (self.wake.clone(), self.ask_now.clone());
         loop {
             for index in 0..self.lanes.len() {
                 if self.clock.monotonic_ms() >= self.lanes[index].look_at_ms {
@@ -136,6 +151,7 @@ impl Outbox {
             let pause_ms = next_ms.unwrap_or(u64::MAX).min(limits::OUTBOX_LOOK_EVERY_MS);
             tokio::select! {
                 () = wake.notified() => self.lanes.iter_mut().for_each(|lane| lane.look_at_ms = 0),
+                () = ask_now.came() => self.called(),
                 Some(ended) = self.jobs.join_next_with_id() => self.ended(&ended),
                 // Never zero, so that a mistake in here idles instead of spinning.
                 () = tokio::time::sleep(limits::wait(pause_ms.max(1))) => {}
@@ -177,6 +193,9 @@ impl Outbox {
                 Ok(ahead) => ahead,
                 Err(e) => return self.put_off(index, &e),
             };
+            if method == Method::Sbp {
+                self.early.note(&self.ask_now.take(), &ahead, &taken, now_ms);
+            }
             // The machine never puts a delivery off for longer than this: a later date was set by a clock that has been set back since.
             let latest_ms = wall_ms.saturating_add(i64::try_from(limits::OUTBOX_BACKOFF_MAX_MS).unwrap_or(i64::MAX));
             let (astray, later): (Vec<_>, Vec<_>) = ahead
@@ -184,6 +203,7 @@ impl Outbox {
                 .filter(|(_, confirmation)| confirmation.next_ms > wall_ms)
                 .partition(|(_, confirmation)| confirmation.next_ms > latest_ms);
             started += self.start_some(index, astray, &taken, free - started);
+            started += self.start_early(index, &later, &taken, free - started);
             if let Some((_, next)) = later.first() {
                 let pause_ms = u64::try_from(next.next_ms.saturating_sub(wall_ms)).unwrap_or(0);
                 let lane = &mut self.lanes[index];
@@ -228,12 +248,46 @@ impl Outbox {
         };
         for (payment, confirmation) in rows.into_iter().filter(may_go).take(free) {
             self.lanes[index].breaker.begun();
+            self.early.asked(payment.id, self.clock.monotonic_ms());
             let (id, providers, driver) = (payment.id, self.providers.clone(), self.driver.clone());
             let job = self.jobs.spawn(deliver(providers, driver, self.given_up.clone(), payment, confirmation));
             self.under_way.insert(job.id(), (method, id));
             started += 1;
         }
         started
+    }
+
+    /// Ask for receipts that are told to be decided, although their time has not come.
+    fn start_early(
+        &mut self,
+        index: usize,
+        later: &[(Arc<Payment>, Confirmation)],
+        taken: &[PaymentId],
+        free: usize,
+    ) -> usize {
+        let now_ms = self.clock.monotonic_ms();
+        let may_go = |(payment, confirmation): &&(Arc<Payment>, Confirmation)| {
+            !taken.contains(&payment.id) && self.early.may_go(payment.id, confirmation, now_ms)
+        };
+        let rows: Vec<_> = later.iter().filter(may_go).take(free).cloned().collect();
+        let lane = &mut self.lanes[index];
+        if let Some(next_ms) = self.early.next_ms(now_ms).filter(|_| lane.method == Method::Sbp) {
+            lane.look_at_ms = lane.look_at_ms.min(next_ms);
+        }
+        self.start_some(index, rows, taken, free)
+    }
+
+    /// A word came from outside: look soon, and not more often than the limit however many come.
+    fn called(&mut self) {
+        let now_ms = self.clock.monotonic_ms();
+        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.method == Method::Sbp) else { return };
+        let look_at_ms = match self.called_ms {
+            Some(coming_ms) if coming_ms > now_ms => coming_ms,
+            Some(last_ms) => now_ms.max(last_ms.saturating_add(limits::CALLBACK_LOOK_EVERY_MS)),
+            None => now_ms,
+        };
+        self.called_ms = Some(look_at_ms);
+        lane.look_at_ms = lane.look_at_ms.min(look_at_ms);
     }
 
     fn ended(&mut self, ended: &Result<(task::Id, Alive), task::JoinError>) {

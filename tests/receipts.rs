@@ -2,6 +2,9 @@
 //! between and a sudden end of the daemon, held against the receipts that a QRManager of this test's own has registered.
 #![allow(clippy::unwrap_used)]
 
+#[path = "receipts/callback.rs"]
+mod callback;
+
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -16,7 +19,7 @@ use uuid::Uuid;
 use tolov::clock::Clock;
 use tolov::driver::{Driver, Handle};
 use tolov::history::History as _;
-use tolov::outbox::Outbox;
+use tolov::outbox::{AskNow, Outbox};
 use tolov::payment::card::RunId;
 use tolov::payment::event::{Confirm, Effect, Event, SaleRef, Sell};
 use tolov::payment::fiscal::{Confirmation, Fiscal, Receipt};
@@ -157,16 +160,21 @@ async fn read(stream: &mut TcpStream) -> Option<(String, String)> {
 struct Life {
     driver: Handle,
     archive: Arc<Archive>,
+    ask_now: AskNow,
     tasks: Vec<JoinHandle<()>>,
     _stop: watch::Sender<bool>,
 }
 
 impl Life {
     fn begin(dir: &Path, url: &str) -> Self {
+        Self::with(dir, url, policy())
+    }
+
+    fn with(dir: &Path, url: &str, policy: Policy) -> Self {
         let clock = Clock::system();
         let store = Store::open(dir, &StoreOptions::at(clock.wall_ms())).unwrap();
         let archive = Arc::new(store.archive().unwrap());
-        let (driver, handle) = Driver::new(store, policy(), clock.clone()).unwrap();
+        let (driver, handle) = Driver::new(store, policy, clock.clone()).unwrap();
         let settings = QrmSettings {
             base_url: url.to_owned(),
             receipts: Some(Ofd::Atol),
@@ -188,9 +196,10 @@ impl Life {
                 deliver.notify_one();
             }
         };
-        let outbox = Outbox::new(providers, archive.clone(), handle.clone(), clock, wake);
+        let ask_now = AskNow::default();
+        let outbox = Outbox::new(providers, archive.clone(), handle.clone(), clock, wake).listening_to(ask_now.clone());
         let tasks = vec![tokio::spawn(driver.run(release, stopped)), tokio::spawn(outbox.run())];
-        Self { driver: handle, archive, tasks, _stop: stop }
+        Self { driver: handle, archive, ask_now, tasks, _stop: stop }
     }
 
     /// Without a word, in the middle of whatever it does.

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-use crate::limits;
-
 /// The connections, by number.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Crowd {
+    most: usize,
     places: Mutex<Places>,
     /// A place became idle or free.
     changed: Notify,
@@ -42,17 +41,22 @@ impl Places {
 }
 
 impl Crowd {
+    /// A house with so many places.
+    pub(super) fn of(most: usize) -> Self {
+        Self { most, places: Mutex::default(), changed: Notify::new() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wait until a connection can be taken: at once, unless [`limits::HTTP_CONNECTIONS_MAX`] requests are being served.
+    /// Wait until a connection can be taken: at once, unless as many requests as there are places are being served.
     pub(super) async fn has_room(&self) {
         loop {
             let changed = self.changed.notified();
             {
                 let places = self.lock();
-                if places.taken.len() < limits::HTTP_CONNECTIONS_MAX || places.longest_idle().is_some() {
+                if places.taken.len() < self.most || places.longest_idle().is_some() {
                     return;
                 }
             }
@@ -63,7 +67,7 @@ impl Crowd {
     /// Take a connection in; in a full house the longest idle one is asked to leave.
     pub(super) fn enter(self: &Arc<Self>) -> Seat {
         let mut places = self.lock();
-        if places.taken.len() >= limits::HTTP_CONNECTIONS_MAX
+        if places.taken.len() >= self.most
             && let Some(number) = places.longest_idle()
             && let Some(place) = places.taken.remove(&number)
         {
@@ -148,6 +152,7 @@ impl Drop for Busy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits;
     use std::future::Future;
     use std::pin::pin;
     use std::task::{Context, Waker};
@@ -158,7 +163,7 @@ mod tests {
 
     #[test]
     fn in_a_full_house_the_longest_idle_goes_and_the_busy_stay() {
-        let crowd = Arc::new(Crowd::default());
+        let crowd = Arc::new(Crowd::of(limits::HTTP_CONNECTIONS_MAX));
         let seats: Vec<Arc<Seat>> = (0..limits::HTTP_CONNECTIONS_MAX).map(|_| Arc::new(crowd.enter())).collect();
         let busy = seats[0].begin();
         drop(seats[1].begin());
@@ -180,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_house_full_of_requests_takes_the_next_one_when_one_of_them_ends() {
-        let crowd = Arc::new(Crowd::default());
+        let crowd = Arc::new(Crowd::of(limits::HTTP_CONNECTIONS_MAX));
         let mut seats: Vec<Arc<Seat>> = (0..limits::HTTP_CONNECTIONS_MAX).map(|_| Arc::new(crowd.enter())).collect();
         let mut requests: Vec<Busy> = seats.iter().map(Seat::begin).collect();
         assert!(!ready(crowd.has_room()));

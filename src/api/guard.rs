@@ -140,14 +140,19 @@ fn json_or_nothing(headers: &HeaderMap) -> Result<(), Refusal> {
 /// Read a body to its end: at most [`limits::BODY_MAX_BYTES`] are kept. A longer one is read and dropped up to
 /// [`limits::BODY_DISCARD_MAX_BYTES`], because a sender that is cut off in the middle never sees the answer.
 pub(super) async fn whole_body(body: Body) -> Result<Bytes, Refusal> {
+    body_within(body, limits::BODY_MAX_BYTES).await
+}
+
+/// The same with a limit of its own.
+pub(super) async fn body_within(body: Body, most: usize) -> Result<Bytes, Refusal> {
     let time = limits::wait(limits::HTTP_BODY_READ_TIMEOUT_MS);
-    tokio::time::timeout(time, read(body)).await.unwrap_or_else(|_| {
+    tokio::time::timeout(time, read(body, most)).await.unwrap_or_else(|_| {
         let seconds = limits::HTTP_BODY_READ_TIMEOUT_MS / 1_000;
         Err(Refusal::because(envelope::TOO_SLOW, format!("the body did not arrive within {seconds} s")))
     })
 }
 
-async fn read(body: Body) -> Result<Bytes, Refusal> {
+async fn read(body: Body, most: usize) -> Result<Bytes, Refusal> {
     let mut body = pin!(body);
     let mut kept = Vec::new();
     let mut seen = 0_usize;
@@ -155,7 +160,7 @@ async fn read(body: Body) -> Result<Bytes, Refusal> {
         let frame = frame.map_err(|_| Refusal::because(envelope::VALIDATION, "the body broke off"))?;
         let Some(data) = frame.data_ref() else { continue };
         seen = seen.saturating_add(data.len());
-        if seen <= limits::BODY_MAX_BYTES {
+        if seen <= most {
             kept.extend_from_slice(data);
         } else {
             kept = Vec::new();
@@ -164,8 +169,7 @@ async fn read(body: Body) -> Result<Bytes, Refusal> {
             break;
         }
     }
-    if seen > limits::BODY_MAX_BYTES {
-        let most = limits::BODY_MAX_BYTES;
+    if seen > most {
         return Err(Refusal::because(envelope::TOO_LARGE, format!("the body has more than {most} bytes")));
     }
     Ok(kept.into())

@@ -35,8 +35,12 @@ pub async fn serve(
     settings: ApiSettings,
     shutdown: impl Future<Output = ()>,
 ) {
-    let router = router(driver, history, settings);
-    let crowd = Arc::new(Crowd::default());
+    accept(listener, router(driver, history, settings), limits::HTTP_CONNECTIONS_MAX, shutdown).await;
+}
+
+/// Serve whoever comes to `listener`, `most` connections at once, until `shutdown`.
+pub(super) async fn accept(listener: TcpListener, router: Router, most: usize, shutdown: impl Future<Output = ()>) {
+    let crowd = Arc::new(Crowd::of(most));
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
@@ -64,7 +68,7 @@ pub async fn serve(
     crowd.close();
     let rest = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limits::wait(limits::SHUTDOWN_MS), rest).await.is_err() {
-        tracing::warn!("tills were still waiting when the terminal stopped");
+        tracing::warn!("somebody was still waiting for an answer when the terminal stopped");
     }
 }
 

@@ -105,7 +105,17 @@ fn good(file: &str, settings: &Settings) -> String {
             },
         ),
     ];
+    let lines: Vec<_> = lines.into_iter().chain(callback(settings).map(|told| ("callback", told))).collect();
     format!("{file} is good.\n{}", pairs(&lines))
+}
+
+/// Where QRManager may say that a receipt is decided, or why it cannot. The path's secret is not shown.
+fn callback(settings: &Settings) -> Option<String> {
+    let listen = settings.qrm_callback?;
+    Some(match settings.credentials.callback() {
+        Ok(_) => format!("http://{listen}/qrm/SECRET, SECRET being the credential qrm_callback"),
+        Err(error) => format!("not opened at {listen}, without its secret ({error})"),
+    })
 }
 
 /// Each QR terminal with its address, and what is missing for it.

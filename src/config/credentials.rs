@@ -1,5 +1,6 @@
 //! Secrets: one file each, in one directory, never in `tolov.toml`. They are read when they are used and anew when they
-//! change, so that a token can be replaced without a restart. `till_NAME` is a till's token, `qrm_PROFILE` a QRM key.
+//! change, so that a token can be replaced without a restart. `till_NAME` is a till's token, `qrm_PROFILE` a QRM key,
+//! `qrm_callback` the secret of the callback's path.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,6 +40,12 @@ pub enum CredentialError {
         /// The file.
         path: String,
     },
+    /// A part of an address that can be guessed, or that an address would write otherwise.
+    #[error("{path} is no secret for an address: at least {} letters and digits", limits::CALLBACK_SECRET_MIN_CHARS)]
+    Guessable {
+        /// The file.
+        path: String,
+    },
     /// More files than a directory of secrets has.
     #[error("{path} has more than {} files: is it the right directory?", limits::CREDENTIALS_MAX)]
     TooMany {
@@ -46,6 +53,9 @@ pub enum CredentialError {
         path: String,
     },
 }
+
+/// The secret of the callback's path.
+const CALLBACK: &str = "qrm_callback";
 
 /// A till that has a token.
 #[derive(Clone, Debug)]
@@ -138,6 +148,22 @@ impl Credentials {
             }
         }
         found
+    }
+
+    /// The secret of the callback's path, `qrm_callback`: letters and digits, long enough not to be guessed.
+    pub fn callback(&self) -> Result<SecretString, CredentialError> {
+        let secret = self.get(CALLBACK)?;
+        let word = secret.expose_secret();
+        if word.len() < limits::CALLBACK_SECRET_MIN_CHARS || !word.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            let path = self.0.dir.as_ref().map_or_else(String::new, |dir| dir.join(CALLBACK).display().to_string());
+            return Err(CredentialError::Guessable { path });
+        }
+        Ok(secret)
+    }
+
+    /// Whether this is the secret of the callback's path as it is now. Compared to its end, so that time tells nothing.
+    pub fn is_callback(&self, word: &str) -> bool {
+        self.callback().is_ok_and(|secret| same(secret.expose_secret().as_bytes(), word.as_bytes()))
     }
 
     /// Everything that is wrong with the directory and its files, for the start and for `tolov check`.
@@ -273,6 +299,23 @@ mod tests {
             assert!(matches!(credentials.get("qrm_main"), Err(CredentialError::NoSecret { .. })), "{text:.10}");
         }
         assert_eq!(credentials.check().len(), 1);
+    }
+
+    #[test]
+    fn the_callbacks_secret_is_long_plain_and_compared_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let credentials = Credentials::in_dir(dir.path().into());
+        assert!(matches!(credentials.callback(), Err(CredentialError::Unreadable { .. })));
+        for word in ["0123456789abcde", "0123456789abcde/", "0123456789%41cde"] {
+            write(dir.path(), "qrm_callback", word, 0o600);
+            assert!(matches!(credentials.callback(), Err(CredentialError::Guessable { .. })), "{word}");
+            assert!(!credentials.is_callback(word));
+        }
+        write(dir.path(), "qrm_callback", "0123456789abcdef\n", 0o600);
+        assert!(credentials.is_callback("0123456789abcdef"));
+        for other in ["", "0123456789abcde", "0123456789abcdeF", "0123456789abcdef0"] {
+            assert!(!credentials.is_callback(other), "{other}");
+        }
     }
 
     #[test]

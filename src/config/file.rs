@@ -38,6 +38,7 @@ pub(super) fn read(document: &Document<'_>, inputs: &Inputs) -> (Option<Settings
     let payme = read_gateway(root.table("payme"));
     let humo = humo::read(root.table("humo"));
     let qrm = qrm::read(&root);
+    let qrm_callback = qrm::read_callback(root.table("qrm_callback"));
     let codes = CodeTable::configured(root.tables("code", read_code));
     let log = read_log(root.table("log"));
     root.end();
@@ -64,6 +65,7 @@ pub(super) fn read(document: &Document<'_>, inputs: &Inputs) -> (Option<Settings
         payme,
         humo,
         qrm,
+        qrm_callback,
         codes,
         log,
     });

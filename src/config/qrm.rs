@@ -1,6 +1,7 @@
-//! `[qrm.NAME]`: a QR terminal of QRManager. Its key is the credential `qrm_NAME`.
+//! `[qrm.NAME]`: a QR terminal of QRManager. Its key is the credential `qrm_NAME`. `[qrm_callback]`: where it may say that a receipt is decided.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use hal::document::{Section, Value};
 
@@ -28,7 +29,25 @@ fn is_name(root: &Section<'_>, name: &Value<String>) -> bool {
             format!("[qrm.{}]: a name is up to {most} of a-z, 0-9, - and _; write [qrm.{MAIN}]", name.value),
         );
     }
-    fits
+    // Its key would lie in the file of the callback's secret.
+    let taken = name.value == "callback";
+    if taken {
+        root.refuse(name.line, "[qrm.callback]: qrm_callback is the secret of [qrm_callback]; choose another name");
+    }
+    fits && !taken
+}
+
+pub(super) fn read_callback(callback: Section<'_>) -> Option<SocketAddr> {
+    let listen = callback.required_text("listen", "0.0.0.0:8443");
+    let address = listen.and_then(|listen| {
+        let address = listen.value.parse().ok();
+        if address.is_none() {
+            callback.refuse(listen.line, "listen is an address and a port; write listen = \"0.0.0.0:8443\"");
+        }
+        address
+    });
+    callback.end();
+    address
 }
 
 fn read_profile(profile: &Section<'_>) -> Option<QrmSettings> {

@@ -41,6 +41,8 @@ pub struct Settings {
     pub humo: Option<Humo>,
     /// The QR terminals of QRManager, by name; empty: SBP is not set up.
     pub qrm: BTreeMap<String, QrmSettings>,
+    /// Where QRManager may say that a receipt is decided; `None`: nowhere.
+    pub qrm_callback: Option<SocketAddr>,
     /// What scanned codes look like.
     pub codes: CodeTable,
     /// How the daemon speaks to its own log.

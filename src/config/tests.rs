@@ -110,6 +110,12 @@ fn wrong_values_are_refused_with_their_line_and_what_to_write() {
             "tolov.toml:3: inn has 9 digits",
         ),
         ("board = \"sim\"\n[api]\nlisten = \"localhost\"\n", "tolov.toml:3: listen is an address and a port"),
+        ("board = \"sim\"\n[qrm_callback]\nlisten = \":8443\"\n", "tolov.toml:3: listen is an address and a port"),
+        ("board = \"sim\"\n[qrm_callback]\n", "tolov.toml:2: [qrm_callback] needs listen"),
+        (
+            "board = \"sim\"\n[qrm.callback]\nbase_url = \"https://10.0.0.1\"\n",
+            "tolov.toml:2: [qrm.callback]: qrm_callback is the secret",
+        ),
         (
             "board = \"sim\"\n[[code]]\nprefix = \"8a\"\nlength = 18\nmethod = \"click\"\n",
             "tolov.toml:3: prefix is digits",

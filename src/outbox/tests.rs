@@ -1,5 +1,7 @@
 //! The outbox against a queue in memory, a provider that follows a script, and a clock that a test moves.
 
+mod early;
+
 use super::*;
 use crate::history::{Filter, JournalLine};
 use crate::payment::event::Outcome;
@@ -90,7 +92,10 @@ impl Report for World {
             let fact = match outcome {
                 Delivery::Confirmed { answer } => Fact::ReceiptConfirmed { payment, number, answer },
                 Delivery::Refused { text } => Fact::ReceiptParked { payment, number, error: text },
-                Delivery::Pending { text } | Delivery::Retry { text } => {
+                Delivery::Pending { text } => {
+                    Fact::ReceiptDelayed { payment, number, next_ms, error: text, registered: true }
+                }
+                Delivery::Retry { text } => {
                     Fact::ReceiptDelayed { payment, number, next_ms, error: text, registered: false }
                 }
             };
@@ -176,6 +181,7 @@ impl Provider for Script {
 /// An outbox at work; it stops with the test.
 struct Running {
     wake: Arc<Notify>,
+    ask_now: AskNow,
     task: task::JoinHandle<()>,
 }
 
@@ -191,8 +197,11 @@ fn start(world: &Arc<World>, providers: &[(Method, Arc<Script>)]) -> Running {
         all = all.with(*method, script.clone());
     }
     let wake = Arc::new(Notify::new());
-    let outbox = Outbox::reporting_to(world.clone(), Arc::new(all), world.clone(), world.clock.clone(), wake.clone());
-    Running { task: tokio::spawn(outbox.run()), wake }
+    let (outbox, ask_now) = (
+        Outbox::reporting_to(world.clone(), Arc::new(all), world.clone(), world.clock.clone(), wake.clone()),
+        AskNow::default(),
+    );
+    Running { task: tokio::spawn(outbox.listening_to(ask_now.clone()).run()), wake, ask_now }
 }
 
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
