@@ -41,6 +41,21 @@ fn a_wrong_socket_says_that_the_daemon_is_not_running_and_how_to_start_it() {
 }
 
 #[test]
+fn the_socket_is_found_by_the_configuration() {
+    let rig = Rig::new();
+    let file = rig.dir.path().join("tolov.toml");
+    let boards = concat!(env!("CARGO_MANIFEST_DIR"), "/boards/sim/board.toml");
+    let socket = rig.socket.display();
+    std::fs::write(&file, format!("board = \"{boards}\"\n[control]\nsocket = \"{socket}\"\n")).unwrap();
+    let told = run(&["status", "--json", "--config", file.to_str().unwrap()]);
+    assert_eq!((told.code, told.stderr.as_str()), (0, ""));
+    assert_eq!(json(&told.stdout)["store"], "good");
+    let told = run(&["status", "--config", "/nowhere/tolov.toml"]);
+    assert_eq!(told.code, 78, "{}", told.stderr);
+    assert!(told.stderr.contains("/nowhere/tolov.toml cannot be read"), "{}", told.stderr);
+}
+
+#[test]
 fn a_quiet_terminal_says_so() {
     let rig = Rig::new();
     reads!("status_quiet", rig.ask(&["status"]));

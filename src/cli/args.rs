@@ -86,9 +86,12 @@ pub enum Ask {
 /// Where the daemon is asked, and how the answer is printed.
 #[derive(Clone, Debug, Args)]
 pub struct Asking {
-    /// The daemon's socket.
-    #[arg(long, value_name = "PATH", default_value = "/run/tolov/control.sock", env = "TOLOV_SOCKET")]
-    pub socket: PathBuf,
+    /// The daemon's socket. Without it, the one that the configuration names.
+    #[arg(long, value_name = "PATH", env = "TOLOV_SOCKET")]
+    pub socket: Option<PathBuf>,
+    /// The configuration that says where the socket is [default: /etc/tolov/tolov.toml].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Print JSON, with stable names.
     #[arg(long)]
     pub json: bool,

@@ -2,22 +2,27 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
 use super::CliError;
 use super::args::Asking;
 use crate::api::control::words::{Answer, Request};
+use crate::config::Settings;
 use crate::limits;
+
+const USUAL_CONFIG: &str = "/etc/tolov/tolov.toml";
+const USUAL_SOCKET: &str = "/run/tolov/control.sock";
 
 /// Asks, and waits for the answer.
 ///
 /// # Errors
 /// The daemon does not run, may not be asked, says no, or is not understood.
 pub(super) fn ask<T: DeserializeOwned>(asking: &Asking, request: &Request) -> Result<T, CliError> {
-    let shown = || asking.socket.display().to_string();
-    let stream = UnixStream::connect(&asking.socket).map_err(|error| match error.kind() {
+    let socket = socket(asking)?;
+    let shown = || socket.display().to_string();
+    let stream = UnixStream::connect(&socket).map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => CliError::Forbidden { socket: shown() },
         _ => CliError::NotRunning { socket: shown(), why: word(&error) },
     })?;
@@ -26,6 +31,17 @@ pub(super) fn ask<T: DeserializeOwned>(asking: &Asking, request: &Request) -> Re
     match serde_json::from_str(&line).map_err(garbled)? {
         Answer::Error(trouble) => Err(trouble.into()),
         Answer::Ok(value) => serde_json::from_value(value).map_err(garbled),
+    }
+}
+
+/// Where the daemon is asked: where the command line says, or the configuration that it names, or the usual configuration. One that
+/// cannot be read here (it may be root's) or that is wrong must not keep a technician from asking at the usual place.
+fn socket(asking: &Asking) -> Result<PathBuf, CliError> {
+    let named = |file: &Path| Settings::load(file).map(|settings| settings.control.socket);
+    match (&asking.socket, &asking.config) {
+        (Some(socket), _) => Ok(socket.clone()),
+        (None, Some(file)) => Ok(named(file)?),
+        (None, None) => Ok(named(Path::new(USUAL_CONFIG)).unwrap_or_else(|_| PathBuf::from(USUAL_SOCKET))),
     }
 }
 
