@@ -5,12 +5,12 @@ mod reason;
 pub use reason::Reason;
 
 use crate::limits;
-use crate::payment::Money;
-use crate::payment::card::SettlementState;
+use crate::payment::card::{Settlement, SettlementState};
 use crate::payment::code::CodeKind;
 use crate::payment::event::Notice;
 use crate::payment::sale::{CancelledBy, Method, Payment, PaymentId, RefundState, State, UnixMs};
 use crate::payment::sbp::QrStatus;
+use crate::payment::{Currency, Money};
 use crate::snapshot::{Presence, Snapshot, StoreHealth};
 
 /// The picture in words: two views that are equal look alike, pixel by pixel.
@@ -126,6 +126,20 @@ pub enum Face {
         pinpad: Option<String>,
         /// Sign of life: counts seconds.
         beat: u8,
+    },
+    /// The card shift was closed.
+    Settled {
+        /// What the PinPad's slip shows as the total, where it shows one.
+        total: Option<Money>,
+    },
+    /// The card shift is still open.
+    NotSettled {
+        /// Why.
+        reason: Reason,
+        /// The code, as the PinPad spelled it.
+        code: Option<String>,
+        /// In words, where somebody said any.
+        words: Option<String>,
     },
     /// Nobody knows whether the shift was closed.
     SettlementInDoubt,
@@ -266,15 +280,8 @@ fn face(snapshot: &Snapshot, now_ms: UnixMs) -> Face {
         let beat = beat(now_ms, settlement.created_ms);
         return Face::Settling { pinpad: snapshot.pinpad_status.clone(), beat };
     }
-    let ended = snapshot.last.as_ref().filter(|payment| is_fresh(payment, now_ms));
-    let scan = fresh_scan(snapshot, now_ms);
-    match (ended, scan) {
-        (Some(payment), Some((at_ms, _))) if payment.since_ms >= at_ms => {
-            return of_payment(payment, snapshot, now_ms);
-        }
-        (_, Some((_, scan))) => return Face::Scan(scan),
-        (Some(payment), None) => return of_payment(payment, snapshot, now_ms),
-        (None, None) => {}
+    if let Some(face) = just_ended(snapshot, now_ms) {
+        return face;
     }
     if let StoreHealth::Refusing(why) = &snapshot.store {
         return Face::CannotSell { trouble: store_trouble(why), why: why.clone() };
@@ -289,6 +296,34 @@ fn face(snapshot: &Snapshot, now_ms: UnixMs) -> Face {
     let settlement_in_doubt =
         snapshot.settlement.as_ref().is_some_and(|s| matches!(s.state, SettlementState::InDoubt { .. }));
     if settlement_in_doubt { Face::SettlementInDoubt } else { Face::Idle }
+}
+
+/// What has just ended: of a sale, a settlement and a scan in vain the last one; of two at the same moment, the one that moved money.
+fn just_ended(snapshot: &Snapshot, now_ms: UnixMs) -> Option<Face> {
+    let scan = fresh_scan(snapshot, now_ms).map(|(at_ms, scan)| (at_ms, Face::Scan(scan)));
+    let settlement = snapshot.shift.last.as_ref().and_then(|s| Some((s.updated_ms, of_settlement(s, now_ms)?)));
+    let payment = snapshot.last.as_ref().filter(|payment| is_fresh(payment, now_ms));
+    let payment = payment.map(|payment| (payment.since_ms, of_payment(payment, snapshot, now_ms)));
+    [scan, settlement, payment].into_iter().flatten().max_by_key(|(at_ms, _)| *at_ms).map(|(_, face)| face)
+}
+
+/// The face of a settlement that has just ended.
+fn of_settlement(settlement: &Settlement, now_ms: UnixMs) -> Option<Face> {
+    if !is_within(now_ms, settlement.updated_ms, limits::DISPLAY_RESULT_MS) {
+        return None;
+    }
+    match &settlement.state {
+        SettlementState::Done => {
+            let total = settlement.run.slip.total_minor.and_then(|minor| i64::try_from(minor).ok());
+            Some(Face::Settled { total: total.map(|minor| Money::from_minor(minor, Currency::Uzs)) })
+        }
+        SettlementState::Refused { code, message } => Some(Face::NotSettled {
+            reason: Reason::of_settlement(&settlement.run, code.as_ref()),
+            code: code.clone(),
+            words: message.clone().filter(|words| is_for_people(words)),
+        }),
+        SettlementState::Processing | SettlementState::InDoubt { .. } => None,
+    }
 }
 
 /// The face of one payment: of its refund where there is one at work or just ended, else of itself.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tolov::payment::card::{Run, RunId, Settlement, SettlementId, SettlementState};
+use tolov::payment::card::{Run, RunId, RunOver, Settlement, SettlementId, SettlementState};
 use tolov::payment::code::CodeKind;
 use tolov::payment::event::Notice;
 use tolov::payment::fiscal::Fiscal;
@@ -11,7 +11,7 @@ use tolov::payment::sale::{
 };
 use tolov::payment::sbp::{QrCode, QrStatus, Sbp};
 use tolov::payment::{Currency, Method, Money, PaymentId, State};
-use tolov::snapshot::{Devices, Presence, QueueDepth, Snapshot, StoreHealth};
+use tolov::snapshot::{Devices, Presence, QueueDepth, Shift, Snapshot, StoreHealth};
 use tolov::ui::text::Language;
 use uuid::Uuid;
 
@@ -194,7 +194,32 @@ fn other_states() -> Vec<(&'static str, Snapshot)> {
     cases.push(("settling", settling(SettlementState::Processing)));
     cases.push(("settlement_in_doubt", settling(SettlementState::InDoubt { why: Doubt::NoResult })));
     cases.extend(shown_code_states());
+    cases.extend(settled_states());
     cases
+}
+
+fn settled_states() -> Vec<(&'static str, Snapshot)> {
+    let ended = |state, change: fn(&mut Run)| {
+        let mut settlement = settling(state).settlement.map(Arc::unwrap_or_clone);
+        if let Some(settlement) = &mut settlement {
+            change(&mut settlement.run);
+        }
+        Snapshot { shift: Shift { last: settlement.map(Arc::new), ..Shift::default() }, ..Snapshot::default() }
+    };
+    let refused = |code: Option<&str>, message: Option<&str>| SettlementState::Refused {
+        code: code.map(Into::into),
+        message: message.map(Into::into),
+    };
+    vec![
+        ("settled", ended(SettlementState::Done, |run| run.slip.total_minor = Some(1_234_567_800))),
+        ("settled_without_a_total", ended(SettlementState::Done, |_| {})),
+        ("not_settled", ended(refused(Some("05"), None), |_| {})),
+        ("not_settled_bank_away", ended(refused(Some("91"), None), |_| {})),
+        (
+            "not_settled_not_sent",
+            ended(refused(None, Some("the PinPad does not answer")), |run| run.over = Some(RunOver::NotSent)),
+        ),
+    ]
 }
 
 fn shown_code_states() -> Vec<(&'static str, Snapshot)> {

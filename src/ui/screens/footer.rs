@@ -6,7 +6,7 @@ use embedded_graphics::geometry::{Point, Size};
 use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::primitives::{Circle, Line, Primitive, PrimitiveStyle, Rectangle};
 
-use crate::payment::PaymentId;
+use crate::payment::{Method, PaymentId};
 use crate::ui::lettering::{Height, cut, tame};
 use crate::ui::paint::{FOOTER, Painter, WIDTH, color};
 use crate::ui::text::{Place, Texts, brand};
@@ -54,12 +54,8 @@ pub(super) fn draw<D: DrawTarget<Color = Rgb565>>(painter: &mut Painter<'_, D>, 
 fn tag(texts: &Texts, face: &Face) -> Option<String> {
     let named = |sale: &Sale| format!("{} {}", brand(sale.method), short_id(sale.id));
     match face {
-        Face::Declined { sale, code: Some(code), .. } => Some(format!(
-            "{} {} {}",
-            brand(sale.method),
-            texts.code,
-            cut(&tame(code), Height::Small, Place::Word.width())
-        )),
+        Face::Declined { sale, code: Some(code), .. } => Some(coded(texts, sale.method, code)),
+        Face::NotSettled { code: Some(code), .. } => Some(coded(texts, Method::Humo, code)),
         Face::Waiting { sale, .. }
         | Face::ShowCode { sale, .. }
         | Face::NoCodeYet { sale, .. }
@@ -73,12 +69,18 @@ fn tag(texts: &Texts, face: &Face) -> Option<String> {
         Face::Idle
         | Face::Doubts { .. }
         | Face::Settling { .. }
+        | Face::Settled { .. }
+        | Face::NotSettled { .. }
         | Face::SettlementInDoubt
         | Face::Scan(_)
         | Face::Closed { .. }
         | Face::CannotSell { .. }
         | Face::DoNotSwitchOff { .. } => None,
     }
+}
+
+fn coded(texts: &Texts, method: Method, code: &str) -> String {
+    format!("{} {} {}", brand(method), texts.code, cut(&tame(code), Height::Small, Place::Word.width()))
 }
 
 /// The first eight digits of a transaction's id: enough to find it in a list.

@@ -83,6 +83,7 @@ fn faces_of(sale: Sale) -> Vec<Face> {
         Face::Approved { sale, late: true },
         Face::Expired { sale },
         Face::InDoubt { sale },
+        Face::Settled { total: Some(sale.amount) },
         Face::Doubts { oldest: vec![sale], more: 0 },
         Face::Doubts { oldest: vec![sale; limits::DISPLAY_DOUBTS_LEN], more: 12 },
     ];
@@ -115,11 +116,13 @@ fn faces_of(sale: Sale) -> Vec<Face> {
 
 /// Every face that belongs to no sale.
 fn faces_of_none() -> Vec<Face> {
-    let mut faces = vec![Face::Idle, Face::SettlementInDoubt];
+    let mut faces = vec![Face::Idle, Face::SettlementInDoubt, Face::Settled { total: None }];
     faces.extend(scans().into_iter().map(Face::Scan));
     for why in ["", LONG] {
         let why = why.to_owned();
         faces.push(Face::Closed { why: why.clone() });
+        let (code, words) = (Some("999".to_owned()), Some(why.clone()));
+        faces.extend(REASONS.map(|reason| Face::NotSettled { reason, code: code.clone(), words: words.clone() }));
         faces.push(Face::DoNotSwitchOff { why: why.clone() });
         for trouble in [StoreTrouble::Full, StoreTrouble::ReadOnly, StoreTrouble::Damaged, StoreTrouble::Failing] {
             faces.push(Face::CannotSell { trouble, why: why.clone() });

@@ -205,6 +205,11 @@ texts! {
     settling: Headline,
     settling_do: Message,
     settlement_in_doubt_do: Message,
+    settled: Headline,
+    settled_total: Message,
+    settled_do: Message,
+    not_settled: Headline,
+    not_settled_do: Message,
     /// Nothing can be sold.
     closed: Headline,
     cannot_sell: Headline,

@@ -1,5 +1,6 @@
 //! Why a payment was declined, in classes that a cashier can act on.
 
+use crate::payment::card::{ResultClass, Run, RunOver};
 use crate::payment::sale::{Decline, DeclineKind, Method};
 
 /// Why a payment was declined, in classes that a cashier can act on.
@@ -72,5 +73,17 @@ impl Reason {
             "404" | "999" => Self::PinpadFailed,
             _ => Self::Refused,
         }
+    }
+
+    /// Why a shift was not closed: what its run says, for a settlement keeps only the code.
+    #[must_use]
+    pub fn of_settlement(run: &Run, code: Option<&String>) -> Self {
+        let why = match (run.over, run.result.as_ref().map(|result| result.class)) {
+            (Some(RunOver::NotSent), _) => DeclineKind::NotSent,
+            (_, Some(ResultClass::Cancelled)) => DeclineKind::CancelledAtPinpad,
+            (_, Some(ResultClass::Misconfigured)) => DeclineKind::Misconfigured,
+            _ => DeclineKind::Refused,
+        };
+        Self::of(Method::Humo, &Decline { why, code: code.cloned(), message: None })
     }
 }

@@ -2,10 +2,10 @@ use super::*;
 use std::sync::Arc;
 use uuid::Uuid;
 
-use crate::payment::Currency;
+use crate::payment::card::{ResultClass, Run, RunId, RunOver, RunResult, SettlementId};
 use crate::payment::fiscal::Fiscal;
 use crate::payment::sale::{Decline, DeclineKind, Doubt, Merchant};
-use crate::snapshot::{Devices, QueueDepth};
+use crate::snapshot::{Devices, QueueDepth, Shift};
 
 const NOW_MS: UnixMs = 1_700_000_000_000;
 
@@ -201,4 +201,55 @@ fn field_errors_of_a_provider_are_not_read_to_the_customer() {
     };
     assert_eq!(declined("{\"qr_code\":[\"This field may not be blank.\"]}"), None);
     assert_eq!(declined("Чек не найден").as_deref(), Some("Чек не найден"));
+}
+
+fn settled(state: SettlementState, age_ms: i64) -> Snapshot {
+    let settlement = Settlement {
+        id: SettlementId(Uuid::nil()),
+        token: None,
+        created_ms: NOW_MS - age_ms - 1_000,
+        updated_ms: NOW_MS - age_ms,
+        shift: None,
+        state,
+        run: Run::new(RunId(Uuid::nil()), None),
+    };
+    Snapshot { shift: Shift { last: Some(Arc::new(settlement)), ..Shift::default() }, ..Snapshot::default() }
+}
+
+#[test]
+fn an_ended_settlement_leaves_the_display_after_its_time() {
+    let result_ms = i64::try_from(limits::DISPLAY_RESULT_MS).expect("small");
+    let mut snapshot = settled(SettlementState::Done, result_ms - 1);
+    assert_eq!(shown(&snapshot), Face::Settled { total: None });
+    snapshot.last = Some(Arc::new(payment(Method::Click, State::Paid, 1_000)));
+    assert!(matches!(shown(&snapshot), Face::Approved { .. }), "the sale ended after it");
+    assert_eq!(shown(&settled(SettlementState::Done, result_ms)), Face::Idle);
+    assert_eq!(shown(&settled(SettlementState::InDoubt { why: Doubt::Restart }, 0)), Face::Idle);
+}
+
+#[test]
+fn the_total_of_a_shift_is_shown_only_where_the_slip_tells_it() {
+    let mut snapshot = settled(SettlementState::Done, 0);
+    let last = snapshot.shift.last.as_mut().expect("a settlement");
+    Arc::make_mut(last).run.slip.total_minor = Some(1_250_000);
+    let total = Some(Money::from_minor(1_250_000, Currency::Uzs));
+    assert_eq!(shown(&snapshot), Face::Settled { total });
+}
+
+#[test]
+fn a_refused_settlement_says_why() {
+    let refused = |code: Option<&str>| SettlementState::Refused { code: code.map(Into::into), message: None };
+    let reason = |change: fn(&mut Run), code| {
+        let mut snapshot = settled(refused(code), 0);
+        change(&mut Arc::make_mut(snapshot.shift.last.as_mut().expect("a settlement")).run);
+        let Face::NotSettled { reason, .. } = shown(&snapshot) else { panic!("not shown") };
+        reason
+    };
+    let cancelled = |run: &mut Run| {
+        run.result = Some(RunResult { code: "993".to_owned(), class: ResultClass::Cancelled });
+    };
+    assert_eq!(reason(|_| {}, Some("91")), Reason::BankAway);
+    assert_eq!(reason(|run| run.over = Some(RunOver::NotSent), None), Reason::NotSent);
+    assert_eq!(reason(cancelled, Some("993")), Reason::CancelledAtPinpad);
+    assert_eq!(reason(|_| {}, None), Reason::Refused);
 }
