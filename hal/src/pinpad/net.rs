@@ -90,3 +90,84 @@ async fn read(stream: &mut TcpStream, max: usize, wait: Duration) -> Vec<u8> {
     bytes.truncate(count);
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    const STEP: Duration = Duration::from_secs(10);
+    const SHORT: Duration = Duration::from_millis(50);
+
+    /// The request with number `token` for connection 1, and its answer.
+    async fn answer(net: &mut Net, token: u32, action: NetAction) -> NetAnswer {
+        net.ask(NetRequest { token, handle: 1, action });
+        let (answered, answer) = net.answers.recv().await.unwrap();
+        assert_eq!(answered, token);
+        answer
+    }
+
+    /// A proxy with connection 1 open, and the bank's end of it.
+    async fn connected() -> (Net, TcpStream) {
+        let bank = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = bank.local_addr().unwrap().port();
+        let mut net = Net::spawn(STEP, 4);
+        let connect = NetAction::Connect { host: "127.0.0.1".to_owned(), port };
+        assert_eq!(answer(&mut net, 1, connect).await, NetAnswer::Done);
+        (net, bank.accept().await.unwrap().0)
+    }
+
+    async fn hangs_up(bank: &mut TcpStream) -> bool {
+        timeout(STEP, bank.read(&mut [0; 8])).await.is_ok_and(|read| matches!(read, Ok(0)))
+    }
+
+    #[tokio::test]
+    async fn bytes_go_to_the_bank_and_come_back_in_the_pieces_that_the_pinpad_asks_for() {
+        let (mut net, mut bank) = connected().await;
+        assert_eq!(answer(&mut net, 2, NetAction::Write(b"balance?".to_vec())).await, NetAnswer::Done);
+        let mut heard = [0; 8];
+        bank.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"balance?");
+        let quick = |max| NetAction::Read { max, wait: SHORT };
+        assert_eq!(answer(&mut net, 3, quick(5)).await, NetAnswer::Data(Vec::new()), "the bank has said nothing yet");
+        bank.write_all(b"approved").await.unwrap();
+        let patient = |max| NetAction::Read { max, wait: STEP };
+        assert_eq!(answer(&mut net, 4, patient(5)).await, NetAnswer::Data(b"appro".to_vec()));
+        assert_eq!(answer(&mut net, 5, patient(5)).await, NetAnswer::Data(b"ved".to_vec()));
+        drop(bank);
+        assert_eq!(answer(&mut net, 6, patient(5)).await, NetAnswer::Data(Vec::new()), "the bank has hung up");
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_closed_when_the_pinpad_says_so_and_when_its_dialogue_is_over() {
+        let (mut net, mut bank) = connected().await;
+        net.ask(NetRequest { token: 2, handle: 1, action: NetAction::Disconnect });
+        assert!(hangs_up(&mut bank).await);
+        assert_eq!(answer(&mut net, 3, NetAction::Write(b"late".to_vec())).await, NetAnswer::Failed);
+        let (net, mut bank) = connected().await;
+        drop(net);
+        assert!(hangs_up(&mut bank).await);
+    }
+
+    #[tokio::test]
+    async fn a_bank_that_is_not_there_and_a_connection_that_was_never_opened_are_failures() {
+        let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let mut net = Net::spawn(STEP, 4);
+        let connect = NetAction::Connect { host: "127.0.0.1".to_owned(), port: gone };
+        assert_eq!(answer(&mut net, 1, connect).await, NetAnswer::Failed);
+        assert_eq!(answer(&mut net, 2, NetAction::Write(b"anybody?".to_vec())).await, NetAnswer::Failed);
+        let read = NetAction::Read { max: 5, wait: SHORT };
+        assert_eq!(answer(&mut net, 3, read).await, NetAnswer::Data(Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn a_silent_bank_holds_up_a_read_no_longer_than_one_step() {
+        let bank = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut net = Net::spawn(SHORT, 4);
+        let connect = NetAction::Connect { host: "127.0.0.1".to_owned(), port: bank.local_addr().unwrap().port() };
+        assert_eq!(answer(&mut net, 1, connect).await, NetAnswer::Done);
+        let read = NetAction::Read { max: 5, wait: Duration::from_secs(3600) };
+        let read = timeout(STEP, answer(&mut net, 2, read)).await;
+        assert_eq!(read, Ok(NetAnswer::Data(Vec::new())));
+    }
+}
