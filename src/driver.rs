@@ -322,7 +322,10 @@ impl<L: Ledger> Driver<L> {
 
     fn settle(&mut self, subject: Subject) {
         let Some(reply) = self.reply(subject) else { return };
-        if let Reply::Payment(payment) | Reply::Refund(payment, _) = &reply {
+        // A code that was made ends no sale.
+        if let Reply::Payment(payment) | Reply::Refund(payment, _) = &reply
+            && !payment.state.is_in_progress()
+        {
             self.last = Some(payment.clone());
         }
         self.wake(subject, &reply);

@@ -123,7 +123,7 @@ impl Bridge {
             SbpOrder::Refund { payment, refund } => self.refund(payment, refund),
             SbpOrder::AskRefund { payment, refund } => self.ask_refund(payment, refund),
             SbpOrder::RegisterLink { profile, size, qrc_id } => self.register_link(profile, size, qrc_id),
-            SbpOrder::DeactivateLink { profile, id } => self.deactivate_link(&profile, id),
+            SbpOrder::DeactivateLink { profile, id, sale } => self.deactivate_link(&profile, id, sale),
         }
     }
 
@@ -202,12 +202,12 @@ impl Bridge {
         });
     }
 
-    fn deactivate_link(&self, name: &str, id: String) {
+    fn deactivate_link(&self, name: &str, id: String, sale: Option<Arc<Payment>>) {
         let Some(profile) = self.profiles.get(name).cloned() else {
             error!(profile = name, "{NO_PROFILE}; its cash link cannot be deactivated");
             return;
         };
-        let asking = self.tasks.spawn(asking::deactivate(profile, self.driver.clone(), id)).abort_handle();
+        let asking = self.tasks.spawn(asking::deactivate(profile, self.driver.clone(), id, sale)).abort_handle();
         if let Some(earlier) = self.work().links.insert(name.to_owned(), asking) {
             earlier.abort();
         }

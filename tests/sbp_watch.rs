@@ -427,6 +427,23 @@ async fn a_cash_link_is_registered_once_and_never_left_live() {
     life.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cash_link_that_has_ended_by_itself_is_believed_by_its_final_status() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start().await;
+    let life = Life::begin(dir.path(), &server, &Setup::default());
+    life.register_link().await;
+    server.manners(|m| m.refuse_inactive = true);
+    let expired = life.sell_so(10_000, false, true).await;
+    let operation = life.operation(expired).await;
+    life.until("the link is active", || life.link_is("active")).await;
+    server.books().live_link = None;
+    server.set(&operation, 8);
+    life.until_state(expired, "expired").await;
+    life.until("the link is idle again", || life.link_is("idle")).await;
+    life.end().await;
+}
+
 /// From the books' "paid" to the committed one: far below what people notice, on a machine that is not quiet.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payment_is_known_soon_after_it_was_made() {

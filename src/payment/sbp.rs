@@ -344,6 +344,8 @@ pub enum SbpOrder {
         profile: String,
         /// `cashQrId`.
         id: String,
+        /// The sale it was last activated for: its final status proves as well that the link is not active.
+        sale: Option<std::sync::Arc<super::sale::Payment>>,
     },
 }
 

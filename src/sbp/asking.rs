@@ -74,16 +74,15 @@ fn is_only_one(payment: &Payment, refund: &Refund) -> bool {
     refund.amount == payment.amount && others.all(|other| !other.state.holds_money())
 }
 
-/// Deactivate a cash link, as often as it takes.
-pub(super) async fn deactivate(profile: Arc<Profile>, driver: Handle, id: String) {
+/// Deactivate a cash link, as often as it takes. What QRManager says to a link that is not active any more is not printed; where it does not
+/// say OK, the final status of the sale that the link was active for proves the same.
+pub(super) async fn deactivate(profile: Arc<Profile>, driver: Handle, id: String, sale: Option<Arc<Payment>>) {
     let waits = *profile.waits();
     let mut complaint = String::new();
     for attempts in 0_u32.. {
         match profile.qrm().deactivate_link(&id).await {
-            Ok(()) => {
-                driver.tell(Event::Sbp(SbpHeard::LinkDeactivated { profile: profile.name().to_owned() })).await;
-                return;
-            }
+            Ok(()) => return told_inactive(&profile, &driver).await,
+            Err(_) if is_over(&profile, sale.as_deref()).await => return told_inactive(&profile, &driver).await,
             Err(error) => {
                 let text = error.to_string();
                 if text != complaint {
@@ -95,4 +94,15 @@ pub(super) async fn deactivate(profile: Arc<Profile>, driver: Handle, id: String
         let pause_ms = backoff_ms(waits.link_retry_first_ms, waits.link_retry_longest_ms, attempts);
         tokio::time::sleep(limits::wait(scattered(pause_ms))).await;
     }
+}
+
+async fn told_inactive(profile: &Profile, driver: &Handle) {
+    driver.tell(Event::Sbp(SbpHeard::LinkDeactivated { profile: profile.name().to_owned() })).await;
+}
+
+/// QRManager says of the link's own operation that nobody can pay it any more.
+async fn is_over(profile: &Profile, sale: Option<&Payment>) -> bool {
+    let named = sale.filter(|sale| sale.sbp.as_ref().is_some_and(|sbp| sbp.code.is_some()));
+    let Some(sale) = named else { return false };
+    profile.ask_status(sale, Urgency::Routine).await.is_ok_and(QrStatus::is_final)
 }

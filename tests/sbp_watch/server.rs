@@ -52,6 +52,8 @@ pub struct Manners {
     pub lose_refund_answers: usize,
     /// So many deactivations fail.
     pub refuse_deactivations: usize,
+    /// A link that is not active cannot be deactivated.
+    pub refuse_inactive: bool,
     /// The answer to the next activation is lost after it was booked.
     pub lose_activation: bool,
     /// What a refund's status says first, one a question; then `Success`.
@@ -216,7 +218,9 @@ impl Server {
                     books.manners.refuse_deactivations -= 1;
                     return Some((502, json!({"detail": "bad gateway"})));
                 }
-                books.live_link = None;
+                if books.live_link.take().is_none() && books.manners.refuse_inactive {
+                    return Some((400, json!({"detail": "Кассовая ссылка не активна"})));
+                }
                 Some((200, json!({"results": {"status": "OK"}})))
             }
             _ => panic!("{verb} {path}: no such method in the document"),

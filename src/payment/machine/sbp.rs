@@ -322,7 +322,8 @@ impl Step {
                     | LinkState::Deactivating { payment },
                     Some(id),
                 ) => {
-                    let order = SbpOrder::DeactivateLink { profile: profile.clone(), id: id.clone() };
+                    let sale = self.t.payments.get(payment).cloned();
+                    let order = SbpOrder::DeactivateLink { profile: profile.clone(), id: id.clone(), sale };
                     self.link_became(&profile, LinkState::Deactivating { payment: *payment })?;
                     self.order(order);
                 }
@@ -450,7 +451,8 @@ impl Step {
         let Some(sbp) = payment.sbp.as_ref().filter(|_| live) else { return Ok(()) };
         self.link_of(payment, LinkState::Deactivating { payment: payment.id })?;
         if let Some(id) = sbp.link_id.clone() {
-            self.order(SbpOrder::DeactivateLink { profile: sbp.ask.profile.clone(), id });
+            let sale = Some(self.known(payment.id)?);
+            self.order(SbpOrder::DeactivateLink { profile: sbp.ask.profile.clone(), id, sale });
         }
         Ok(())
     }
