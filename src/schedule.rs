@@ -158,6 +158,8 @@ fn refused(last: Option<&Arc<Settlement>>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    mod evening;
+
     use super::*;
     use crate::payment::card::Run;
     use crate::payment::sale::Doubt;
