@@ -213,8 +213,8 @@ limits! {
     /// Rows that a question about the past brings when it does not say how many.
     HISTORY_ROWS_MAX: u32 = 1_000;
 
-    /// Between two pictures: a change is on the display within it, and the processor idles between.
-    DISPLAY_REFRESH_MS: u64 = 100;
+    /// Between two pictures: a change is on the display within it, and a burst of them is drawn once.
+    DISPLAY_REFRESH_MS: u64 = 25;
     /// Between two looks at the time: what ends by time alone leaves the display within it, and the sign of life moves.
     DISPLAY_TICK_MS: u64 = 500;
     /// How long an ended sale stays on the display.

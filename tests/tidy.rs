@@ -16,6 +16,7 @@ const LONG_FILES: &[(&str, usize)] = &[];
 
 /// What lies at the top: everything else has a folder.
 const TOP_LEVEL: &[&str] = &[
+    ".cargo",
     ".ci",
     ".config",
     ".git",
