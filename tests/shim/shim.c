@@ -11,7 +11,8 @@
  *                 durable with its own first sync (as on ext4), its removal with a sync of the directory
  *   SHIM_SWALLOW  syncs of the database and its log say that all is well and do nothing: what synchronous=OFF would be
  *   SHIM_NO_DISK  syncs do not reach the real disk (a killed process loses no page cache): quicker, and the disk's mood stays out
- *   SHIM_FULL     while this file is there, it says in bytes what the directory's files may hold together; past it ENOSPC
+ *   SHIM_FULL     while this file is there, it says in bytes what the directory's files may hold together; past it ENOSPC.
+ *                 A negative number is a file system that copies on write: not even what is there may be written over
  *   SHIM_READ_ONLY  while this file is there, nothing in the directory is opened for writing or written: EROFS
  */
 #define _GNU_SOURCE
@@ -137,6 +138,8 @@ static int is_full(off_t growth) {
     ssize_t length = read(fd, text, sizeof text - 1);
     close(fd);
     if (length < 0) return 0;
+    off_t room = strtoll(text, NULL, 10);
+    if (room < 0) return 1;
     off_t taken = growth;
     DIR *dir = opendir(store);
     struct dirent *entry;
@@ -146,7 +149,7 @@ static int is_full(off_t growth) {
         if (stat(path, &status) == 0 && S_ISREG(status.st_mode)) taken += status.st_size;
     }
     if (dir) closedir(dir);
-    return growth > 0 && taken > strtoll(text, NULL, 10);
+    return growth > 0 && taken > room;
 }
 
 /* Why `fd` does not take bytes up to `end`; 0 = it does. */
