@@ -2,7 +2,7 @@
 //! questions that change nothing.
 //!
 //! A request that was taken is answered 200 with the sale (receipt, refund, link) as it stands, and its state says how it goes, `error`
-//! why not well. Any other status is a [`Problem`], and then nothing was begun. Nobody asks here without a token, on loopback neither.
+//! why not well. Any other status is a `Problem`, and then nothing was begun. Nobody asks here without a token, on loopback neither.
 
 mod answer;
 mod problem;
