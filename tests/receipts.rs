@@ -171,7 +171,10 @@ impl Life {
     }
 
     fn with(dir: &Path, url: &str, policy: Policy) -> Self {
-        let clock = Clock::system();
+        Self::at(dir, url, policy, Clock::system())
+    }
+
+    fn at(dir: &Path, url: &str, policy: Policy, clock: Clock) -> Self {
         let store = Store::open(dir, &StoreOptions::at(clock.wall_ms())).unwrap();
         let archive = Arc::new(store.archive().unwrap());
         let (driver, handle) = Driver::new(store, policy, clock.clone()).unwrap();
@@ -438,4 +441,41 @@ async fn a_restart_in_the_middle_asks_on_and_a_lost_document_is_parked_and_broug
     life.until(&lost, Fiscal::Confirmed).await;
     assert_eq!(qrm.registered().len(), 2);
     life.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_is_gone_after_a_day_is_for_a_person_and_the_receipt_is_never_sent_again_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let (qrm, url) = Qrm::open(&[Post::Takes], &[wait()]).await;
+    let life = Life::begin(dir.path(), &url);
+    let sale = life.paid().await;
+    life.bring(&sale, "тест").await;
+    for _ in 0..1_000 {
+        if life.last(&sale).registered_ms.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let registered_ms = life.last(&sale).registered_ms.unwrap();
+    life.end().await;
+    let gone = (404, format!("{{\"detail\":\"Operation number: {NUMBER} не обнаружена\"}}"));
+    for (hours, fiscal) in [(23, Fiscal::Queued), (25, Fiscal::Parked)] {
+        qrm.will(&[], &[gone.clone()]);
+        let asked = qrm.counted().1;
+        let life = Life::at(dir.path(), &url, policy(), Clock::set_at(registered_ms + hours * 3_600_000));
+        for _ in 0..1_000 {
+            if qrm.counted().1 > asked && life.stands(sale.id).fiscal == fiscal {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(qrm.counted().1 > asked, "it was asked about");
+        assert_eq!(life.stands(sale.id).fiscal, fiscal, "after {hours} h");
+        if fiscal == Fiscal::Parked {
+            let why = life.last(&sale).last_error.unwrap();
+            assert!(why.contains("more than a day ago") && why.contains("cabinet"), "{why}");
+        }
+        life.end().await;
+    }
+    assert_eq!(qrm.registered().len(), 1);
 }
