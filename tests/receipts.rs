@@ -460,7 +460,7 @@ async fn a_status_that_is_gone_after_a_day_is_for_a_person_and_the_receipt_is_ne
     life.end().await;
     let gone = (404, format!("{{\"detail\":\"Operation number: {NUMBER} не обнаружена\"}}"));
     for (hours, fiscal) in [(23, Fiscal::Queued), (25, Fiscal::Parked)] {
-        qrm.will(&[], &[gone.clone()]);
+        qrm.will(&[], std::slice::from_ref(&gone));
         let asked = qrm.counted().1;
         let life = Life::at(dir.path(), &url, policy(), Clock::set_at(registered_ms + hours * 3_600_000));
         for _ in 0..1_000 {
