@@ -258,6 +258,17 @@ impl Life {
         self.stands(payment.id).confirmation().unwrap().clone()
     }
 
+    /// Since when QRManager has its receipt.
+    async fn until_registered(&self, payment: &Payment) -> i64 {
+        for _ in 0..1_000 {
+            if let Some(since_ms) = self.last(payment).registered_ms {
+                return since_ms;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("its receipt was never registered: {:?}", self.last(payment));
+    }
+
     async fn until(&self, payment: &Payment, fiscal: Fiscal) -> Confirmation {
         for _ in 0..3_000 {
             if self.stands(payment.id).fiscal == fiscal {
@@ -412,13 +423,7 @@ async fn a_restart_in_the_middle_asks_on_and_a_lost_document_is_parked_and_broug
     let life = Life::begin(dir.path(), &url);
     let sale = life.paid().await;
     life.bring(&sale, "тест").await;
-    for _ in 0..1_000 {
-        if life.last(&sale).registered_ms.is_some() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert!(life.last(&sale).registered_ms.is_some());
+    life.until_registered(&sale).await;
     life.end().await;
     qrm.will(&[], &[done()]);
     let life = Life::begin(dir.path(), &url);
@@ -450,13 +455,7 @@ async fn a_status_that_is_gone_after_a_day_is_for_a_person_and_the_receipt_is_ne
     let life = Life::begin(dir.path(), &url);
     let sale = life.paid().await;
     life.bring(&sale, "тест").await;
-    for _ in 0..1_000 {
-        if life.last(&sale).registered_ms.is_some() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    let registered_ms = life.last(&sale).registered_ms.unwrap();
+    let registered_ms = life.until_registered(&sale).await;
     life.end().await;
     let gone = (404, format!("{{\"detail\":\"Operation number: {NUMBER} не обнаружена\"}}"));
     for (hours, fiscal) in [(23, Fiscal::Queued), (25, Fiscal::Parked)] {
