@@ -2,6 +2,8 @@
 
 #![cfg(feature = "demo")]
 
+#[path = "desk/receipts.rs"]
+mod receipts;
 mod support;
 
 use std::process::Command;
