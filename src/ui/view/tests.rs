@@ -2,10 +2,13 @@ use super::*;
 use std::sync::Arc;
 use uuid::Uuid;
 
-use crate::payment::card::{ResultClass, Run, RunId, RunOver, RunResult, SettlementId};
+use crate::limits;
+use crate::payment::Currency;
+use crate::payment::card::{ResultClass, Run, RunId, RunOver, RunResult, Settlement, SettlementId, SettlementState};
+use crate::payment::event::Notice;
 use crate::payment::fiscal::Fiscal;
-use crate::payment::sale::{Decline, DeclineKind, Doubt, Merchant};
-use crate::snapshot::{Devices, QueueDepth, Shift};
+use crate::payment::sale::{Decline, DeclineKind, Doubt, Merchant, Payment, State};
+use crate::snapshot::{Devices, Presence, QueueDepth, Shift, StoreHealth};
 
 const NOW_MS: UnixMs = 1_700_000_000_000;
 
