@@ -14,14 +14,13 @@
 pub mod assemble;
 mod callback;
 mod desk;
+mod listen;
 mod outside;
 mod questions;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot, watch};
 use tracing::{error, info, warn};
 
@@ -37,6 +36,7 @@ use crate::service;
 use crate::snapshot::{Snapshot, StoreHealth};
 use crate::store::{Archive, Store, StoreError, StoreOptions};
 use crate::ui::panel::{Frame, Panel};
+pub use listen::{ListenError, Passed};
 use outside::Outside;
 
 /// Why the daemon did not start.
@@ -48,14 +48,9 @@ pub enum StartError {
     /// What is open cannot be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; is another program using it?")]
-    Listen {
-        /// What was asked for.
-        address: String,
-        /// The system's words.
-        source: std::io::Error,
-    },
+    /// Tills would find nobody.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The driver ended by itself: a bug. A restart asks about whatever was open.
     #[error("the driver ended by itself; whatever was open is asked about at the next start")]
     DriverEnded,
@@ -67,11 +62,11 @@ pub enum StartError {
     Thread(std::io::Error),
 }
 
-/// Run the terminal until it is asked to stop (SIGTERM, SIGINT).
+/// Run the terminal until it is asked to stop (SIGTERM, SIGINT). Tills ask at the sockets that were `passed` to the process, or, without any, where the settings say.
 ///
 /// # Errors
 /// It could not start.
-pub async fn run(settings: Settings) -> Result<(), StartError> {
+pub async fn run(settings: Settings, passed: Passed) -> Result<(), StartError> {
     let clock = Clock::system();
     let store = Store::open(&settings.store.dir, &StoreOptions::at(clock.wall_ms()))?;
     let archive = Arc::new(store.archive()?);
@@ -95,14 +90,14 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     let outbox = Outbox::new(providers, archive.clone(), handle.clone(), clock.clone(), deliver);
     let outbox = tokio::spawn(outbox.listening_to(callback::spawn(&settings, &stopped)).run());
 
-    let listener = listen(settings.api.listen).await?;
+    let places = listen::open(&settings, passed).await?;
     let door = assemble::api(&settings, frame, &qrm);
-    let tills = tokio::spawn(api::serve(listener, handle.clone(), archive.clone(), door, until(stopped.clone())));
+    let tills = tokio::spawn(api::serve(places, handle.clone(), archive.clone(), door, until(stopped.clone())));
     let technicians = desk::spawn(&settings, &handle, archive.clone(), &clock, &stopped).await;
     let pictures = handle.clone();
     tokio::spawn(service::feed_watchdog(move || pictures.snapshot().sequence));
     service::ready("ready");
-    info!(listen = %settings.api.listen, "ready");
+    info!("ready");
     check_integrity(archive, handle.clone());
 
     let broken = tokio::select! {
@@ -129,11 +124,6 @@ async fn pinpad_ended(pinpad: Option<crate::pinpad::Commands>) {
         Some(pinpad) => pinpad.ended().await,
         None => std::future::pending().await,
     }
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    let failed = |source| StartError::Listen { address: address.to_string(), source };
-    TcpListener::bind(address).await.map_err(failed)
 }
 
 /// Resolves when `stop` is set.

@@ -11,6 +11,12 @@ fn file(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd").join(name)).unwrap()
 }
 
+/// The values of a setting of the socket's unit.
+fn of_the_socket(name: &str) -> Vec<String> {
+    let unit = file("tolov.socket");
+    unit.lines().filter_map(|line| Some(line.strip_prefix(name)?.strip_prefix('=')?.to_owned())).collect()
+}
+
 /// The value of a setting that stands once in the unit.
 fn setting(unit: &str, name: &str) -> String {
     let mut values = unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
@@ -67,4 +73,16 @@ fn the_folder_of_the_journal_is_the_one_that_the_configuration_takes_by_default(
     let folder = format!("/var/lib/{}", setting(&file("tolov.service"), "StateDirectory"));
     let documented = include_str!("../docs/config.md").lines().find(|line| line.starts_with("| `store.dir`")).unwrap();
     assert!(documented.contains(&format!("\"{folder}\"")), "{documented}");
+}
+
+#[test]
+fn the_tills_socket_outlives_the_daemon_and_belongs_to_a_group_that_is_made() {
+    let runtime = format!("/run/{}/", setting(&file("tolov.service"), "RuntimeDirectory"));
+    let sockets = of_the_socket("ListenStream");
+    assert!(!sockets.is_empty() && sockets.iter().all(|path| path.starts_with('/')), "{sockets:?}");
+    assert!(sockets.iter().all(|path| !path.starts_with(&runtime)), "{sockets:?} would go with the daemon");
+    let [group] = &of_the_socket("SocketGroup")[..] else { panic!("one group") };
+    assert!(file("tolov.sysusers").lines().any(|line| line.starts_with(&format!("g {group} "))), "{group}");
+    let technicians = setting(&file("tolov.service"), "Group");
+    assert_ne!(*group, technicians, "a till is no technician");
 }

@@ -224,6 +224,18 @@ impl<'d> Section<'d> {
         read.unwrap_or_else(|| default.iter().map(|text| self.absent(text.clone())).collect())
     }
 
+    /// One text or a list of them, with a default.
+    pub fn text_or_texts(&self, key: &str, default: &str) -> Vec<Value<String>> {
+        self.declare(key, "text or list of text", &quoted(default));
+        let is_list = self.find(key).is_some_and(|(value, _)| value.as_array().is_some());
+        let read = if is_list {
+            self.read_list(key, "[\"…\"]", |value| value.as_str().map(str::to_owned))
+        } else {
+            self.read_text(key).map(|text| vec![text])
+        };
+        read.unwrap_or_else(|| vec![self.absent(default.to_owned())])
+    }
+
     /// A list of integers within `range`, with a default.
     pub fn integers_or(&self, key: &str, range: RangeInclusive<u64>, default: &[u64]) -> Vec<Value<u64>> {
         self.declare(key, "list of integer", &format!("{default:?}"));

@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use super::listen::Place;
 use super::{guard, server};
 use crate::limits;
 
@@ -41,7 +42,10 @@ const NAMES: [&str; 6] = ["externalid", "invoiceid", "number", "operationnumber"
 pub async fn serve(listener: TcpListener, door: Door, shutdown: impl Future<Output = ()>) {
     let panicked = |what: Box<dyn Any + Send>| server::panicked(what.as_ref()).into_response();
     let router = Router::new().fallback(hear).layer(CatchPanicLayer::custom(panicked)).with_state(door);
-    server::accept(listener, router, limits::CALLBACK_CONNECTIONS_MAX, shutdown).await;
+    match Place::at(listener) {
+        Ok(place) => server::accept(vec![place], router, limits::CALLBACK_CONNECTIONS_MAX, shutdown).await,
+        Err(error) => tracing::error!(%error, "the callback's listener has no address"),
+    }
 }
 
 /// One call, one connection: nobody here has a second thing to say.

@@ -14,8 +14,7 @@ pub mod words;
 pub use desk::Desk;
 
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
@@ -24,6 +23,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
+use super::socket::{self, SocketError, SocketFile};
 use crate::limits;
 use words::{Answer, Request, Trouble, TroubleKind};
 
@@ -34,41 +34,18 @@ const MODE: u32 = 0o660;
 #[derive(Debug)]
 pub struct Control {
     listener: UnixListener,
-    path: PathBuf,
-}
-
-/// The socket cannot be made. The terminal works without it; its technician does not.
-#[derive(Debug, thiserror::Error)]
-pub enum ControlError {
-    /// Another daemon answers there.
-    #[error("{} is in use by another tolov", path.display())]
-    InUse {
-        /// The socket.
-        path: PathBuf,
-    },
-    /// The system's word.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The socket.
-        path: PathBuf,
-        /// The system's word.
-        source: io::Error,
-    },
+    /// Kept for its end.
+    _file: SocketFile,
 }
 
 impl Control {
     /// Makes the socket at `path`, in place of one that a daemon left behind when it was killed.
     ///
     /// # Errors
-    /// Another daemon answers there, or the folder takes no socket.
-    pub async fn bind(path: &Path) -> Result<Self, ControlError> {
-        if UnixStream::connect(path).await.is_ok() {
-            return Err(ControlError::InUse { path: path.to_owned() });
-        }
-        // Made aside and moved into place, so that nobody ever sees it with another mode, or sees none.
-        let made = aside(path);
-        let listener = listen(&made, path).map_err(|source| ControlError::Io { path: path.to_owned(), source })?;
-        Ok(Self { listener, path: path.to_owned() })
+    /// Another daemon answers there, or the folder takes no socket. The terminal works without it; its technician does not.
+    pub async fn bind(path: &Path) -> Result<Self, SocketError> {
+        let (listener, file) = socket::listen(path, MODE).await?;
+        Ok(Self { listener, _file: file })
     }
 
     /// Answers until `stop` is set.
@@ -102,30 +79,6 @@ impl Control {
             });
         }
     }
-}
-
-impl Drop for Control {
-    fn drop(&mut self) {
-        // Somebody may have moved another one into its place; losing a file name costs nothing but a clear error.
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-fn aside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push("~");
-    path.with_file_name(name)
-}
-
-fn listen(made: &Path, path: &Path) -> io::Result<UnixListener> {
-    match std::fs::remove_file(made) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let listener = UnixListener::bind(made)?;
-    std::fs::set_permissions(made, std::fs::Permissions::from_mode(MODE))?;
-    std::fs::rename(made, path)?;
-    Ok(listener)
 }
 
 /// One connection: requests one after the other, each with its answer.

@@ -7,18 +7,15 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::future::poll_fn;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::pin;
 
 use super::envelope::{self, Refusal};
+use super::listen::Peer;
 use super::{Api, ApiSettings, sbp};
 use crate::limits;
 
-/// The other end of the connection; put into every request by the server.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) SocketAddr);
-
-/// The till that asks: the name of its token, or `@` and where it asks from.
+/// The till that asks: the name of its token, or `@` and where it asks from (`@local` on this machine).
 #[derive(Clone, Debug)]
 pub(super) struct Till(pub(super) String);
 
@@ -34,7 +31,11 @@ pub(super) async fn check(State(api): State<Api>, mut request: Request, next: Ne
             next.run(request).await
         }
         Err(refusal) => {
-            tracing::warn!(peer = ?peer.map(|p| p.0), refusal = refusal.message(), "a request was turned away");
+            tracing::warn!(
+                peer = peer.map(tracing::field::display),
+                refusal = refusal.message(),
+                "a request was turned away"
+            );
             sbp::refused(request.uri().path(), refusal)
         }
     }
@@ -43,7 +44,7 @@ pub(super) async fn check(State(api): State<Api>, mut request: Request, next: Ne
 fn admitted(settings: &ApiSettings, peer: Option<Peer>, request: &Request) -> Result<Till, Refusal> {
     let headers = request.headers();
     no_browser(headers)?;
-    own_host(settings, request.uri().authority(), headers)?;
+    own_host(peer, request.uri().authority(), headers)?;
     let till = match named_till(settings, headers) {
         Some(till) => till,
         // What was never served without a token is not begun to be.
@@ -68,32 +69,37 @@ fn no_browser(headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A name that is not ours means a browser that was led here by somebody else's DNS.
-fn own_host(settings: &ApiSettings, target: Option<&Authority>, headers: &HeaderMap) -> Result<(), Refusal> {
+/// A name that is not ours means a browser that was led here by somebody else's DNS. No browser reaches a Unix socket, and what programs
+/// call it is up to them.
+fn own_host(peer: Option<Peer>, target: Option<&Authority>, headers: &HeaderMap) -> Result<(), Refusal> {
+    let at = match peer {
+        Some(Peer::Unix) => return Ok(()),
+        Some(Peer::Net { at, .. }) => Some(at.ip()),
+        None => None,
+    };
     let foreign = |name: &str| {
         Refusal::because(envelope::FORBIDDEN, format!("the Host {name:?} is not this terminal; ask by its address"))
     };
     for value in headers.get_all(header::HOST) {
         let name = value.to_str().unwrap_or_default();
-        let own = name.parse::<Authority>().is_ok_and(|host| is_own(settings, host.host()));
+        let own = name.parse::<Authority>().is_ok_and(|host| is_own(at, host.host()));
         if !own {
             return Err(foreign(name));
         }
     }
     match target {
-        Some(target) if !is_own(settings, target.host()) => Err(foreign(target.as_str())),
+        Some(target) if !is_own(at, target.host()) => Err(foreign(target.as_str())),
         _ => Ok(()),
     }
 }
 
-fn is_own(settings: &ApiSettings, host: &str) -> bool {
+fn is_own(at: Option<IpAddr>, host: &str) -> bool {
     if host.eq_ignore_ascii_case("localhost") {
         return true;
     }
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-    let listen = settings.listen.ip();
     // Who listens on every address is reached by any of them; it is names that browsers can be led by.
-    bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip == listen || listen.is_unspecified())
+    bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || at.is_some_and(|at| ip == at || at.is_unspecified()))
 }
 
 /// The till whose token came with the request.
@@ -101,13 +107,17 @@ fn named_till(settings: &ApiSettings, headers: &HeaderMap) -> Option<Till> {
     token(headers).and_then(|token| (settings.till_of)(token)).map(Till)
 }
 
-/// A till that needs no token, by where it asks from.
+/// A till that needs no token, by where it asks from. Who may connect to a Unix socket was decided by its file.
 fn near_till(settings: &ApiSettings, peer: Option<Peer>) -> Result<Till, Refusal> {
-    let from = peer.map(|peer| peer.0.ip().to_canonical());
-    if settings.listen.ip().is_loopback() && from.is_some_and(|ip| ip.is_loopback()) {
+    let local = match peer {
+        Some(Peer::Unix) => true,
+        Some(Peer::Net { at, from }) => at.ip().is_loopback() && from.ip().to_canonical().is_loopback(),
+        None => false,
+    };
+    if local {
         return Ok(Till("@local".to_owned()));
     }
-    match from {
+    match peer.map(|peer| peer.ip()) {
         Some(ip) if settings.allow_peers.iter().any(|allowed| allowed.to_canonical() == ip) => {
             Ok(Till(format!("@{ip}")))
         }
@@ -178,13 +188,15 @@ async fn read(body: Body, most: usize) -> Result<Bytes, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::SocketAddr;
     use std::sync::Arc;
 
-    fn settings(listen: &str) -> ApiSettings {
-        let mut settings = ApiSettings::on(listen.parse().unwrap());
-        settings.till_of = Arc::new(|token| (token == "secret").then(|| "till-1".to_owned()));
-        settings.allow_peers = vec!["192.168.1.20".parse().unwrap()];
-        settings
+    fn settings() -> ApiSettings {
+        ApiSettings {
+            till_of: Arc::new(|token| (token == "secret").then(|| "till-1".to_owned())),
+            allow_peers: vec!["192.168.1.20".parse().unwrap()],
+            ..ApiSettings::default()
+        }
     }
 
     /// What `admitted` says to a request with these headers: the till, or the refusal's name.
@@ -198,8 +210,11 @@ mod tests {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::empty()).unwrap();
-        let peer = Some(Peer(SocketAddr::new(peer.parse().unwrap(), 5)));
-        match admitted(&settings(listen), peer, &request) {
+        let peer = match peer {
+            "unix" => Peer::Unix,
+            ip => Peer::Net { at: listen.parse().unwrap(), from: SocketAddr::new(ip.parse().unwrap(), 5) },
+        };
+        match admitted(&settings(), Some(peer), &request) {
             Ok(till) => till.0,
             Err(refusal) => refusal.message().to_owned(),
         }
@@ -226,6 +241,15 @@ mod tests {
         assert_eq!(asked(lan, "192.168.1.20", &[host]), "@192.168.1.20");
         assert_eq!(asked("[::]:8080", "::ffff:192.168.1.20", &[host]), "@192.168.1.20", "IPv4 mapped into IPv6");
         assert_eq!(asked("0.0.0.0:8080", "127.0.0.1", &[("host", "127.0.0.1")]), "UNAUTHORIZED");
+    }
+
+    #[test]
+    fn a_unix_socket_is_loopback_without_an_address_and_calls_the_terminal_what_it_likes() {
+        assert_eq!(asked("", "unix", &[]), "@local");
+        assert_eq!(asked("", "unix", &[("host", "till")]), "@local");
+        assert_eq!(asked("", "unix", &[("host", "localhost"), ("x_auth_token", "secret")]), "till-1");
+        assert_eq!(asked("", "unix", &[("host", "localhost"), ("origin", "http://localhost")]), "FORBIDDEN");
+        assert_eq!(asked_at("/api/v1/sbp/sale", "", "unix", &[("host", "localhost")]), "UNAUTHORIZED");
     }
 
     #[test]

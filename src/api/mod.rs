@@ -16,13 +16,17 @@ mod envelope;
 mod gateway;
 mod guard;
 mod json;
+mod listen;
 mod openapi;
 mod ops;
 pub mod sbp;
 mod server;
+mod socket;
 
 pub use envelope::{Row, TABLE};
+pub use listen::Place;
 pub use server::serve;
+pub use socket::SocketError;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -43,8 +47,6 @@ pub type Screen = Arc<dyn Fn() -> Option<Vec<u8>> + Send + Sync>;
 /// What this room has to be told.
 #[derive(Clone)]
 pub struct ApiSettings {
-    /// Where the listener stands. Loopback asks nobody for a token.
-    pub listen: SocketAddr,
     /// Addresses that may ask without a token.
     pub allow_peers: Vec<IpAddr>,
     /// The tills and their tokens.
@@ -63,12 +65,10 @@ pub struct ApiSettings {
     pub questions: Option<Arc<dyn sbp::Questions>>,
 }
 
-impl ApiSettings {
-    /// Loopback, the seeds' units (sums, sums, tiyin), no tokens, no display, no QR terminal.
-    #[must_use]
-    pub fn on(listen: SocketAddr) -> Self {
+impl Default for ApiSettings {
+    /// The seeds' units (sums, sums, tiyin), no tokens, no display, no QR terminal.
+    fn default() -> Self {
         Self {
-            listen,
             allow_peers: Vec::new(),
             till_of: Arc::new(|_| None),
             click_unit: Unit::Sum,
@@ -78,6 +78,14 @@ impl ApiSettings {
             sbp: BTreeMap::new(),
             questions: None,
         }
+    }
+}
+
+impl ApiSettings {
+    /// The usual ones; a till's address changes nothing about them.
+    #[must_use]
+    pub fn on(_listen: SocketAddr) -> Self {
+        Self::default()
     }
 
     fn unit(&self, method: Method) -> Unit {
@@ -93,7 +101,7 @@ impl ApiSettings {
 
 impl fmt::Debug for ApiSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiSettings").field("listen", &self.listen).finish_non_exhaustive()
+        f.debug_struct("ApiSettings").field("allow_peers", &self.allow_peers).finish_non_exhaustive()
     }
 }
 

@@ -11,51 +11,63 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::any::Any;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::crowd::{Crowd, Seat};
 use super::envelope::{self, Refusal};
-use super::guard::{self, Peer};
+use super::guard;
+use super::listen::{Peer, Place, Stream};
 use super::{Api, ApiSettings, Room, gateway, ops, sbp};
 use crate::driver::Handle;
 use crate::history::History;
 use crate::limits;
 
-/// Serve tills on `listener` until `shutdown`; then no connection is taken, those that wait for an answer get it, and after
+/// Serve tills at `places` until `shutdown`; then no connection is taken, those that wait for an answer get it, and after
 /// [`limits::SHUTDOWN_MS`] the rest is dropped.
 pub async fn serve(
-    listener: TcpListener,
+    places: Vec<Place>,
     driver: Handle,
     history: Arc<dyn History>,
     settings: ApiSettings,
     shutdown: impl Future<Output = ()>,
 ) {
-    accept(listener, router(driver, history, settings), limits::HTTP_CONNECTIONS_MAX, shutdown).await;
+    accept(places, router(driver, history, settings), limits::HTTP_CONNECTIONS_MAX, shutdown).await;
 }
 
-/// Serve whoever comes to `listener`, `most` connections at once, until `shutdown`.
-pub(super) async fn accept(listener: TcpListener, router: Router, most: usize, shutdown: impl Future<Output = ()>) {
+/// Serve whoever comes to `places`, `most` connections at once, until `shutdown`.
+pub(super) async fn accept(places: Vec<Place>, router: Router, most: usize, shutdown: impl Future<Output = ()>) {
     let crowd = Arc::new(Crowd::of(most));
+    let (stop, stopped) = watch::channel(false);
+    let mut porters = JoinSet::new();
+    for place in places {
+        porters.spawn(keep(place, router.clone(), crowd.clone(), stopped.clone()));
+    }
+    shutdown.await;
+    stop.send_replace(true);
+    let rest = async { while porters.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits::wait(limits::SHUTDOWN_MS), rest).await.is_err() {
+        tracing::warn!("somebody was still waiting for an answer when the terminal stopped");
+    }
+}
+
+/// One place: take connections until `stop`, then wait for the end of those that are at work.
+async fn keep(place: Place, router: Router, crowd: Arc<Crowd>, mut stop: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
-    let mut shutdown = pin!(shutdown);
     loop {
         tokio::select! {
-            () = &mut shutdown => break,
+            () = over(&mut stop) => break,
             Some(_) = connections.join_next() => {}
             accepted = async {
                 crowd.has_room().await;
-                listener.accept().await
+                place.next().await
             } => match accepted {
                 Ok((stream, peer)) => {
-                    // Answers are one write each: without this the last part of one may wait for an acknowledgement.
-                    let _ = stream.set_nodelay(true);
-                    let seat = crowd.enter();
-                    connections.spawn(converse(stream, peer, router.clone(), seat));
+                    connections.spawn(serve_one(stream, peer, router.clone(), crowd.enter()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be taken");
@@ -64,12 +76,9 @@ pub(super) async fn accept(listener: TcpListener, router: Router, most: usize, s
             }
         }
     }
-    drop(listener);
+    drop(place);
     crowd.close();
-    let rest = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(limits::wait(limits::SHUTDOWN_MS), rest).await.is_err() {
-        tracing::warn!("somebody was still waiting for an answer when the terminal stopped");
-    }
+    while connections.join_next().await.is_some() {}
 }
 
 fn router(driver: Handle, history: Arc<dyn History>, settings: ApiSettings) -> Router {
@@ -103,14 +112,26 @@ pub(super) fn panicked(what: &(dyn Any + Send)) -> Refusal {
     Refusal::because(envelope::INTERNAL, "the terminal has a fault here")
 }
 
+/// Until no connection is to be taken any more.
+async fn over(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn serve_one(stream: Stream, peer: Peer, router: Router, seat: Seat) {
+    match stream {
+        Stream::Net(stream) => converse(stream, peer, router, seat).await,
+        Stream::Unix(stream) => converse(stream, peer, router, seat).await,
+    }
+}
+
 /// One connection, one request after another.
-async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, seat: Seat) {
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, router: Router, seat: Seat) {
     let seat = Arc::new(seat);
     let inner = TowerToHyperService::new(router);
     let place = seat.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         place.touch();
-        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(peer);
         request.extensions_mut().insert(place.clone());
         inner.call(request)
     });

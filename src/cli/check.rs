@@ -90,7 +90,7 @@ fn good(file: &str, settings: &Settings) -> String {
                 format!("INN {}, register {}, device {}", m.inn, m.kkm_id, m.device_id)
             }),
         ),
-        ("tills", format!("ask at {}", settings.api.listen)),
+        ("tills", format!("ask at {}", places(settings))),
         ("store", settings.store.dir.display().to_string()),
         ("socket", settings.control.socket.display().to_string()),
         ("HUMO", pinpad),
@@ -107,6 +107,11 @@ fn good(file: &str, settings: &Settings) -> String {
     ];
     let lines: Vec<_> = lines.into_iter().chain(callback(settings).map(|told| ("callback", told))).collect();
     format!("{file} is good.\n{}", pairs(&lines))
+}
+
+/// Everywhere that tills ask.
+fn places(settings: &Settings) -> String {
+    settings.api.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Where QRManager may say that a receipt is decided, or why it cannot. The path's secret is not shown.

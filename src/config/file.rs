@@ -1,12 +1,12 @@
 //! The second stage: what `tolov.toml` says, key by key. This file is also the list of the keys: the documentation's test
 //! runs it over an empty text.
 
-use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use hal::document::{Document, Problem, Section, Value};
 
-use super::settings::{Api, Control, Language, Log, LogFormat, Settings, Store};
-use super::{Credentials, Inputs, board, humo, qrm};
+use super::settings::{Control, Language, Log, LogFormat, Settings, Store};
+use super::{Credentials, Inputs, api, board, humo, qrm};
 use crate::limits;
 use crate::payment::code::{CodeKind, CodeRow, CodeTable};
 use crate::payment::money::Unit;
@@ -30,7 +30,7 @@ pub(super) fn read(document: &Document<'_>, inputs: &Inputs) -> (Option<Settings
     );
     let mut elsewhere = Vec::new();
     let credentials = read_credentials(&root, inputs);
-    let api = read_api(root.table("api"), &credentials);
+    let api = api::read(root.table("api"), inputs, &credentials);
     let merchant = read_merchant(root.table("merchant"));
     let control = read_control(root.table("control"), inputs);
     let store = read_store(root.table("store"), inputs);
@@ -87,36 +87,6 @@ fn read_credentials(root: &Section<'_>, inputs: &Inputs) -> Credentials {
     credentials
 }
 
-fn read_api(api: Section<'_>, credentials: &Credentials) -> Api {
-    let listen = api.text_or("listen", "127.0.0.1:8080");
-    let allow_peers: Vec<IpAddr> = api
-        .texts_or("allow_peers", &[])
-        .into_iter()
-        .filter_map(|peer| {
-            let address = peer.value.parse().ok();
-            if address.is_none() {
-                api.refuse(peer.line, format!("{} is no address; write \"192.168.1.20\"", peer.value));
-            }
-            address
-        })
-        .collect();
-    let address = listen.value.parse().unwrap_or_else(|_| {
-        api.refuse(listen.line, "listen is an address and a port; write listen = \"127.0.0.1:8080\"");
-        SocketAddr::from(([127, 0, 0, 1], 8080))
-    });
-    if !address.ip().is_loopback() && allow_peers.is_empty() && credentials.tills().is_empty() {
-        api.refuse(
-            listen.line,
-            format!(
-                "{address} can be reached from outside and nobody is told apart: put a token into the file till_NAME of \
-                 the credentials, or write allow_peers = [\"192.168.1.20\"], or listen on 127.0.0.1"
-            ),
-        );
-    }
-    api.end();
-    Api { listen: address, allow_peers }
-}
-
 fn read_merchant(merchant: Section<'_>) -> Option<Merchant> {
     let inn = merchant.required_text("inn", "123456789");
     let kkm_id = merchant.required_text("kkm_id", "00000001");
@@ -138,16 +108,19 @@ fn read_merchant(merchant: Section<'_>) -> Option<Merchant> {
 fn read_control(control: Section<'_>, inputs: &Inputs) -> Control {
     let written = control.text_or("socket", "/run/tolov/control.sock");
     let socket = inputs.path(&written.value);
-    let bytes = socket.as_os_str().len();
-    if bytes > limits::SOCKET_PATH_MAX_BYTES {
-        let most = limits::SOCKET_PATH_MAX_BYTES;
-        control.refuse(
-            written.line,
-            format!("socket: its path has {bytes} bytes, the system takes {most}; choose a shorter one"),
-        );
-    }
+    fits_a_socket(&control, "socket", &socket, written.line);
     control.end();
     Control { socket }
+}
+
+/// The system takes no longer path for a socket.
+pub(super) fn fits_a_socket(section: &Section<'_>, key: &str, path: &Path, line: usize) {
+    let bytes = path.as_os_str().len();
+    if bytes > limits::SOCKET_PATH_MAX_BYTES {
+        let most = limits::SOCKET_PATH_MAX_BYTES;
+        section
+            .refuse(line, format!("{key}: its path has {bytes} bytes, the system takes {most}; choose a shorter one"));
+    }
 }
 
 fn read_store(store: Section<'_>, inputs: &Inputs) -> Store {

@@ -5,6 +5,7 @@
 //! (`[click]`, `[payme]`, `[humo]`, `[merchant]`) is no problem: the terminal starts, and what needs it is answered
 //! `BILLING_ERROR`. `docs/config.md` documents every key; a test here keeps it complete.
 
+mod api;
 mod board;
 mod credentials;
 mod file;
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use hal::document::{Document, Problem, Problems};
 
 pub use credentials::{CredentialError, Credentials, Till};
-pub use settings::{Api, Control, Humo, HumoDriver, Language, Log, LogFormat, Settings, Store};
+pub use settings::{Api, Control, Humo, HumoDriver, Language, Listen, Log, LogFormat, Settings, Store};
 
 use crate::limits;
 

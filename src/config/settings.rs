@@ -2,6 +2,7 @@
 //! lets through; units are in the names.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -64,9 +65,45 @@ pub enum Language {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Api {
     /// Loopback by default. Any other address has a till's token in the credentials or a list of peers.
-    pub listen: SocketAddr,
+    pub listen: Vec<Listen>,
+    /// Who may connect to the Unix sockets among them.
+    pub socket_mode: u32,
     /// Addresses that may ask without a token.
     pub allow_peers: Vec<IpAddr>,
+}
+
+/// One place where tills ask; written as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Plain HTTP at an address.
+    Plain(SocketAddr),
+    /// A Unix socket, which the file system guards.
+    Unix(PathBuf),
+}
+
+impl Listen {
+    /// Whether tills may ask here. `told_apart`: some till has a token, or some addresses are listed.
+    ///
+    /// # Errors
+    /// Anybody could sell; what to do, in a sentence.
+    pub fn may_be_used(&self, told_apart: bool) -> Result<(), String> {
+        match self {
+            Self::Plain(address) if !told_apart && !address.ip().is_loopback() => Err(format!(
+                "{self} can be reached from outside and nobody is told apart: put a token into the file till_NAME of the credentials, or write \
+                 allow_peers = [\"192.168.1.20\"], or listen on 127.0.0.1"
+            )),
+            Self::Plain(_) | Self::Unix(_) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// Where technicians ask.

@@ -30,11 +30,31 @@ fn refused(text: &str) -> String {
 #[test]
 fn a_board_alone_is_enough_to_start() {
     let settings = settings("board = \"sim\"\n");
-    assert_eq!(settings.api.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.api.listen, [Listen::Plain("127.0.0.1:8080".parse().unwrap())]);
     assert_eq!(settings.language, Language::Uzbek);
     assert_eq!(settings.store.dir, Path::new("/var/lib/tolov"));
     assert!(settings.click.is_none() && settings.payme.is_none());
     assert!(settings.humo.is_none() && settings.merchant.is_none());
+}
+
+#[test]
+fn tills_may_be_told_several_places_and_each_that_is_reached_from_outside_needs_them_told_apart() {
+    let places = |listen: &str| format!("board = \"sim\"\n[api]\nlisten = {listen}\n");
+    let read = settings(&places("[\"[::1]:80\", \"unix:/run/tolov/till.sock\", \"unix:till.sock\"]")).api;
+    assert_eq!(
+        read.listen,
+        [
+            Listen::Plain("[::1]:80".parse().unwrap()),
+            Listen::Unix("/run/tolov/till.sock".into()),
+            Listen::Unix("till.sock".into()),
+        ]
+    );
+    assert_eq!(read.socket_mode, 0o660);
+    let outside = places("[\"127.0.0.1:80\",\n\"0.0.0.0:80\"]");
+    assert!(refused(&outside).starts_with("tolov.toml:4: 0.0.0.0:80 can be reached from outside"));
+    settings(&format!("{outside}allow_peers = [\"192.168.1.20\"]\n"));
+    let long = places(&format!("\"unix:/{}\"", "x".repeat(limits::SOCKET_PATH_MAX_BYTES)));
+    assert!(refused(&long).starts_with("tolov.toml:3: listen: its path has 108 bytes, the system takes 107"));
 }
 
 #[test]
@@ -109,8 +129,14 @@ fn wrong_values_are_refused_with_their_line_and_what_to_write() {
             "board = \"sim\"\n[merchant]\ninn = \"12\"\nkkm_id = \"1\"\ndevice_id = \"1\"\n",
             "tolov.toml:3: inn has 9 digits",
         ),
-        ("board = \"sim\"\n[api]\nlisten = \"localhost\"\n", "tolov.toml:3: listen is an address and a port"),
-        ("board = \"sim\"\n[qrm_callback]\nlisten = \":8443\"\n", "tolov.toml:3: listen is an address and a port"),
+        (
+            "board = \"sim\"\n[api]\nlisten = \"localhost\"\n",
+            "tolov.toml:3: listen is an address and a port, or a Unix socket",
+        ),
+        (
+            "board = \"sim\"\n[qrm_callback]\nlisten = \":8443\"\n",
+            "tolov.toml:3: listen is an address and a port; write",
+        ),
         ("board = \"sim\"\n[qrm_callback]\n", "tolov.toml:2: [qrm_callback] needs listen"),
         (
             "board = \"sim\"\n[qrm.callback]\nbase_url = \"https://10.0.0.1\"\n",

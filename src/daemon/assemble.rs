@@ -93,7 +93,6 @@ pub fn api(settings: &Settings, frame: watch::Receiver<Arc<Frame>>, qrm: &BTreeM
         payme_unit: unit(&settings.payme),
         screen: Some(Arc::new(move || Some(panel::png(&frame.borrow().pixels)))),
         humo_unit: settings.humo.as_ref().map_or(Unit::Tiyin, |humo| humo.amount_unit),
-        ..ApiSettings::on(settings.api.listen)
     }
 }
 

@@ -128,6 +128,7 @@ impl Counter {
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let place = api::Place::at(listener).unwrap();
         let (api_ended, api_end) = oneshot::channel();
         let (api_handle, settings) = (handle.clone(), (setup.settings)(address));
         let mut stopping = stopping;
@@ -135,7 +136,7 @@ impl Counter {
             let stopped = async move {
                 let _ = stopping.wait_for(|stop| *stop).await;
             };
-            api::serve(listener, api_handle, history, settings, stopped).await;
+            api::serve(vec![place], api_handle, history, settings, stopped).await;
             let _ = api_ended.send(());
         });
         let dir = dir.to_owned();

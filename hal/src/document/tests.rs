@@ -67,3 +67,19 @@ fn a_required_key_is_missed_only_where_its_table_is_written() {
     let said = problems("[humo]\n", |root| drop(root.table("humo").required_text("driver", "arcus2")));
     assert_eq!(said, "a.toml:1: [humo] needs driver; write driver = \"arcus2\"");
 }
+
+#[test]
+fn a_text_stands_for_a_list_of_one() {
+    let read = |text: &str| {
+        let found = RefCell::new(Vec::new());
+        let said = problems(text, |root| {
+            found.replace(root.text_or_texts("listen", "a").into_iter().map(|v| (v.value, v.line)).collect());
+        });
+        (said, found.into_inner())
+    };
+    assert_eq!(read(""), (String::new(), vec![("a".to_owned(), 1)]));
+    assert_eq!(read("\nlisten = \"b\"\n"), (String::new(), vec![("b".to_owned(), 2)]));
+    let two = vec![("b".to_owned(), 1), ("c".to_owned(), 2)];
+    assert_eq!(read("listen = [\"b\",\n\"c\"]\n"), (String::new(), two));
+    assert!(read("listen = [1]\n").0.starts_with("a.toml:1: listen holds a value that does not fit"));
+}

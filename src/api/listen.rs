@@ -1,0 +1,111 @@
+//! The places where tills knock: an address, or a Unix socket's file.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+use super::socket::{self, SocketError, SocketFile};
+
+/// One place where tills ask, listened to.
+#[derive(Debug)]
+pub struct Place(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Net {
+        listener: TcpListener,
+        at: SocketAddr,
+    },
+    Unix {
+        listener: UnixListener,
+        /// Kept for its end; a socket that was passed on by systemd is systemd's to remove.
+        _file: Option<SocketFile>,
+    },
+}
+
+/// Who is at the other end of a connection; put into every request by the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// Somebody at an address.
+    Net {
+        /// The address that he knocked at, as it is listened to.
+        at: SocketAddr,
+        /// His own.
+        from: SocketAddr,
+    },
+    /// A program on this machine that the socket's file lets in. It has no address.
+    Unix,
+}
+
+/// A connection that was taken.
+#[derive(Debug)]
+pub(super) enum Stream {
+    /// Bytes as they are.
+    Net(TcpStream),
+    /// The same on this machine.
+    Unix(UnixStream),
+}
+
+impl Place {
+    /// At an address that is listened to.
+    ///
+    /// # Errors
+    /// The system does not know the listener's address.
+    pub fn at(listener: TcpListener) -> io::Result<Self> {
+        let at = listener.local_addr()?;
+        Ok(Self(Kind::Net { listener, at }))
+    }
+
+    /// At a Unix socket whose file is somebody else's.
+    #[must_use]
+    pub fn passed(listener: UnixListener) -> Self {
+        Self(Kind::Unix { listener, _file: None })
+    }
+
+    /// At a Unix socket of our own. `mode` says who may connect; whoever may is asked for a token no more than a till on loopback.
+    ///
+    /// # Errors
+    /// Somebody listens there, something else has that name, or the folder takes no socket.
+    pub async fn unix(path: &Path, mode: u32) -> Result<Self, SocketError> {
+        let (listener, file) = socket::listen(path, mode).await?;
+        Ok(Self(Kind::Unix { listener, _file: Some(file) }))
+    }
+
+    /// Wait for somebody.
+    pub(super) async fn next(&self) -> io::Result<(Stream, Peer)> {
+        match &self.0 {
+            Kind::Net { listener, at } => {
+                let (stream, from) = listener.accept().await?;
+                // Answers are one write each: without this the last part of one may wait for an acknowledgement.
+                let _ = stream.set_nodelay(true);
+                Ok((Stream::Net(stream), Peer::Net { at: *at, from }))
+            }
+            Kind::Unix { listener, .. } => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Stream::Unix(stream), Peer::Unix))
+            }
+        }
+    }
+}
+
+impl Peer {
+    /// His address; the loopback's for whoever is on this machine without one. IPv4 within IPv6 is IPv4.
+    pub(super) fn ip(&self) -> IpAddr {
+        match self {
+            Self::Net { from, .. } => from.ip().to_canonical(),
+            Self::Unix => IpAddr::from([127, 0, 0, 1]),
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Net { from, .. } => write!(f, "{from}"),
+            Self::Unix => f.write_str("a Unix socket"),
+        }
+    }
+}

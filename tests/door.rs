@@ -1,0 +1,47 @@
+//! The tills' door from outside: where it can be found, over what, and that nobody who stands in it keeps others out. The real daemon, over real
+//! sockets.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "door/places.rs"]
+mod places;
+mod support;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use support::Bench;
+
+const SALE: &str = r#"{"amount":500,"qr_code":"880101698207133392"}"#;
+
+/// A bench that does not run yet, with other lines in its configuration's `[api]` than its address.
+fn bench_with(api: &str) -> Bench {
+    let bench = Bench::new();
+    let listen = format!("listen = \"{}\"\n", bench.address);
+    let text = fs::read_to_string(bench.configuration()).unwrap();
+    assert!(text.contains(&listen));
+    fs::write(bench.configuration(), text.replace(&listen, api)).unwrap();
+    bench
+}
+
+/// A POST with a JSON body, in bytes.
+fn post(path: &str, host: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{body}"
+    )
+}
+
+/// What is heard at a Unix socket until it closes.
+fn heard_at(socket: &Path, request: &str) -> std::io::Result<String> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.write_all(request.as_bytes())?;
+    let mut heard = String::new();
+    stream.read_to_string(&mut heard)?;
+    Ok(heard)
+}
