@@ -67,6 +67,11 @@ impl Bench {
         Self::plugged(change, Some(QrmSimSettings::default()))
     }
 
+    /// The same where QRManager is as `settings` say; the QR terminal `main` has its [`ATOL_KEY`].
+    pub fn with_qrm(settings: QrmSimSettings) -> Self {
+        Self::plugged(|_| {}, Some(settings))
+    }
+
     fn plugged(change: impl FnOnce(&mut SimSettings), qrm: Option<QrmSimSettings>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let runtime =
