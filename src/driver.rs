@@ -325,6 +325,7 @@ impl<L: Ledger> Driver<L> {
         // A code that was made ends no sale.
         if let Reply::Payment(payment) | Reply::Refund(payment, _) = &reply
             && !payment.state.is_in_progress()
+            && payment.was_accepted()
         {
             self.last = Some(payment.clone());
         }

@@ -89,6 +89,12 @@ limits! {
     /// How long a till's wish for a cash link waits for QRManager before it hears `registering`.
     SBP_LINK_ANSWER_MS: u64 = 10_000;
 
+    /// How long a created payment waits to be accepted (`/api/v1/payment/create`).
+    CREATED_WAIT_MS: u64 = 900_000;
+    /// Created payments that wait at once; one more ends the oldest, so that forgotten ones keep nobody out.
+    CREATED_MAX: usize = 256;
+    /// Requests about one created payment that are remembered by their tokens.
+    WISHES_MAX: usize = 32;
     /// For the customer to show a code to the scanner.
     SCAN_WAIT_MS: u64 = 120_000;
     /// One PinPad dialogue, from the request to ENDTR: the vendor's own bound.

@@ -25,8 +25,8 @@ fn runner(cases: u32) -> TestRunner {
 #[test]
 fn whatever_happens_in_whatever_order_the_promises_hold_and_every_state_is_reached() {
     let reached = Mutex::new(BTreeSet::new());
-    let moves = prop::collection::vec(any::<Move>(), 1..160);
-    runner(1_500)
+    let moves = prop::collection::vec(any::<Move>(), 1..180);
+    runner(4_000)
         .run(&moves, |moves| {
             let mut world = World::new();
             for (kind, which, detail) in moves {
@@ -39,6 +39,11 @@ fn whatever_happens_in_whatever_order_the_promises_hold_and_every_state_is_reach
         .unwrap();
     let reached = reached.into_inner().unwrap();
     let wanted = [
+        "created",
+        "from created to awaiting_payer",
+        "from created to bank_processing",
+        "from created to cancelled",
+        "a code after a card",
         "awaiting_payer",
         "bank_processing",
         "paid",

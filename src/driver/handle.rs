@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::limits;
 use crate::payment::event::{Denial, Event, Reply};
+use crate::payment::order::Asked;
 use crate::snapshot::Snapshot;
 
 /// An event on its way, with the ear of whoever sent it.
@@ -84,7 +85,11 @@ impl Handle {
     /// # Errors
     /// Whatever speaks against it; then nothing was changed and nothing was sent.
     pub async fn ask(&self, event: Event) -> Result<Ticket, Denial> {
-        let moves_money = matches!(event, Event::Sell(_) | Event::GiveBack(_) | Event::Settle { .. });
+        let moves_money = match &event {
+            Event::Sell(_) | Event::GiveBack(_) | Event::Settle { .. } => true,
+            Event::Ask(ask) => matches!(ask.what, Asked::Accept(_)),
+            _ => false,
+        };
         if moves_money && self.closing.load(Ordering::SeqCst) {
             return Err(Denial::ShuttingDown);
         }

@@ -59,10 +59,10 @@ fn giving_back(terminal: &Terminal) -> Option<&Arc<Payment>> {
     terminal.payments.values().find(|p| p.refunds.iter().any(|r| at_work(&r.state)))
 }
 
-/// In progress here. An SBP code waits for its payer by itself, whether the terminal runs or not.
+/// In progress here. What nobody has accepted yet does not, and an SBP code waits for its payer by itself, whether the terminal runs or not.
 fn is_at_work(payment: &Payment) -> bool {
     let waits_alone = payment.state == State::AwaitingPayer && payment.sbp.as_ref().is_some_and(|sbp| sbp.is_watched());
-    payment.state.is_in_progress() && !waits_alone
+    payment.state.is_in_progress() && payment.state != State::Created && !waits_alone
 }
 
 fn is_in_doubt(terminal: &Terminal, payment: &Payment) -> bool {

@@ -67,6 +67,17 @@ impl Run {
     pub fn is_over(&self) -> bool {
         self.over.is_some()
     }
+
+    /// It is over, and has proved that no card paid: nothing was sent, or the PinPad said "no".
+    #[must_use]
+    pub fn took_no_money(&self) -> bool {
+        let denied = |r: &RunResult| !matches!(r.class, ResultClass::Approved | ResultClass::Unknown);
+        match self.over {
+            Some(RunOver::NotSent) => true,
+            Some(_) => self.result.as_ref().is_some_and(denied),
+            None => false,
+        }
+    }
 }
 
 /// STORERC, with its meaning.

@@ -9,6 +9,7 @@ pub use reply::{Denial, Reply};
 use super::card::{RunId, RunResult, SettlementId, Slip};
 use super::fiscal::Receipt;
 use super::money::Money;
+use super::order::{Ask, Create};
 use super::sale::{Approval, Decline, Method, PaymentId, Private, RefundId, Token};
 use super::sbp::{SbpAsk, SbpHeard};
 
@@ -17,6 +18,10 @@ use super::sbp::{SbpAsk, SbpHeard};
 pub enum Event {
     /// A till asks for a sale.
     Sell(Sell),
+    /// A till makes a payment known, to be accepted later.
+    Create(Box<Create>),
+    /// A till asks something of a payment that it has created.
+    Ask(Box<Ask>),
     /// A till asks for money back.
     GiveBack(GiveBack),
     /// A till, a technician or the schedule closes the card shift.

@@ -6,6 +6,7 @@ mod apply;
 use super::card::{CardMark, Job, RunId, RunOver, RunResult, SettlementId, SettlementState, Slip};
 use super::fiscal::{ConfirmationState, Fiscal, Receipt};
 use super::money::Money;
+use super::order::{Parties, Wish};
 use super::sale::{
     Approval, CancelledBy, Decline, Doubt, Merchant, Method, PaymentId, Private, RefundId, RefundKind, RefundState,
     Resolution, State, Token, UnixMs,
@@ -45,6 +46,73 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sbp: Option<Box<Sbp>>,
     },
+    /// A payment was made known; nothing is asked of anybody yet.
+    Created {
+        /// Its name.
+        payment: PaymentId,
+        /// Who is to move the money, as far as that is known.
+        method: Method,
+        /// Whatever the customer shows decides who does.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        auto: bool,
+        /// How much.
+        amount: Money,
+        /// The till's token.
+        token: Token,
+        /// The till's order number.
+        order_id: Option<String>,
+        /// Whose payment it is.
+        parties: Box<Parties>,
+        /// The fiscal identity.
+        merchant: Merchant,
+        /// What will be asked of QRManager (SBP).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sbp: Option<Box<Sbp>>,
+    },
+    /// A till's request about a created payment was taken; the lines that follow say what came of it.
+    Wished {
+        /// Of which payment.
+        payment: PaymentId,
+        /// What was asked, and under which token.
+        wish: Wish,
+    },
+    /// A created payment has other terms.
+    Edited {
+        /// Which.
+        payment: PaymentId,
+        /// Who is to move the money, as far as that is known.
+        method: Method,
+        /// Whatever the customer shows decides who does.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        auto: bool,
+        /// How much.
+        amount: Money,
+        /// As the till wrote the method.
+        method_id: String,
+        /// What will be asked of QRManager (SBP).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sbp: Option<Box<Sbp>>,
+    },
+    /// A created payment begins: from here on it is as if it had been [`Fact::Opened`] now.
+    Accepted {
+        /// Which.
+        payment: PaymentId,
+        /// Who is to move the money, as far as that is known now.
+        method: Method,
+        /// The code, where the till brought it.
+        code: Option<String>,
+        /// Holds the counter.
+        attended: bool,
+        /// `awaiting_payer`, or `bank_processing` where the request brought the code.
+        state: State,
+        /// The PinPad's run, and the last card operation known before it.
+        run: Option<(RunId, Option<CardMark>)>,
+        /// Another payment of the same amount is in doubt.
+        warned_of: Option<PaymentId>,
+        /// The cash link that it is paid at (SBP).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        link_id: Option<String>,
+    },
     /// QRManager made the code, or activated the cash link.
     CodeMade {
         /// Whose.
@@ -68,6 +136,9 @@ pub enum Fact {
     CodeBound {
         /// Whose.
         payment: PaymentId,
+        /// Who moves the money, where only the code has decided that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        method: Option<Method>,
         /// As read.
         code: String,
     },
@@ -316,6 +387,10 @@ impl Fact {
     pub fn payment(&self) -> Option<PaymentId> {
         match self {
             Self::Opened { payment, .. }
+            | Self::Created { payment, .. }
+            | Self::Wished { payment, .. }
+            | Self::Edited { payment, .. }
+            | Self::Accepted { payment, .. }
             | Self::CodeBound { payment, .. }
             | Self::Approved { payment, .. }
             | Self::Declined { payment, .. }

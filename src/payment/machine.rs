@@ -1,10 +1,11 @@
 //! The machine: (terminal, event, now) → (terminal, facts, effects). Pure; one test can play a million days of it.
 //!
-//! Each arm of [`step`] is one event; its decisions stand in the file of whoever sent it: `till`, `answers` (providers),
-//! `receipts` (the outbox), `pinpad`, `sbp` (QRManager), `doubt` (questions, restarts, operators).
+//! Each arm of [`step`] is one event; its decisions stand in the file of whoever sent it: `till`, `order` (tills that create first and
+//! accept later), `answers` (providers), `receipts` (the outbox), `pinpad`, `sbp` (QRManager), `doubt` (questions, restarts, operators).
 
 mod answers;
 mod doubt;
+mod order;
 mod pinpad;
 mod receipts;
 mod sbp;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use super::event::{Denial, Effect, Event, Notice, SaleRef, Subject};
 use super::fact::{ApplyError, Fact};
+use super::order::{Accept, Asked};
 use super::sale::{Method, Payment, PaymentId, State, Token, UnixMs};
 use super::sbp::SbpHeard;
 use super::terminal::{Lookup, Pinpad, PinpadAt, Terminal};
@@ -88,6 +90,15 @@ pub fn lookups(terminal: &Terminal, event: &Event) -> Vec<Lookup> {
             }
             wanted
         }
+        Event::Create(create) => vec![Lookup::Token(create.token.key.clone())],
+        Event::Ask(ask) => {
+            let mut wanted = vec![Lookup::Token(ask.token.key.clone()), Lookup::Payment(ask.payment)];
+            if let Asked::Accept(Accept { code: Some(code), .. }) = &ask.what {
+                // Which of them moves the money may be the code's to say.
+                wanted.extend(Method::ALL.into_iter().filter(|m| m.scans()).map(|m| Lookup::Code(m, code.clone())));
+            }
+            wanted
+        }
         Event::GiveBack(back) => {
             let mut wanted = by_token(&back.token);
             wanted.push(by_ref(&back.of));
@@ -96,7 +107,8 @@ pub fn lookups(terminal: &Terminal, event: &Event) -> Vec<Lookup> {
         Event::Settle { token, .. } => by_token(token),
         Event::Confirm(confirm) => vec![by_ref(&confirm.of)],
         Event::Scanned { text } => {
-            terminal.awaiting_scan().map(|p| Lookup::Code(p.method, text.clone())).into_iter().collect()
+            let method = terminal.awaiting_scan().and_then(|p| terminal.paid_by(p, text));
+            method.map(|method| Lookup::Code(method, text.clone())).into_iter().collect()
         }
         Event::Cancel { payment: Some(payment), .. }
         | Event::TillGone { payment }
@@ -143,6 +155,8 @@ impl Step {
     fn take(&mut self, event: &Event) -> Result<(), Rejection> {
         match event {
             Event::Sell(sell) => self.sell(sell),
+            Event::Create(create) => self.create(create),
+            Event::Ask(ask) => self.asked(ask),
             Event::GiveBack(back) => self.give_back(back),
             Event::Settle { id, run, token } => self.settle(*id, *run, token.as_ref()),
             Event::Confirm(confirm) => self.confirm(confirm),
@@ -259,7 +273,19 @@ impl Terminal {
 
     /// The payment that waits for a scan.
     fn awaiting_scan(&self) -> Option<&Arc<Payment>> {
-        self.counter().filter(|p| p.method.scans() && p.state == State::AwaitingPayer)
+        self.counter().filter(|p| self.may_be_scanned(p) && p.state == State::AwaitingPayer)
+    }
+
+    /// Whether a code that the customer shows may pay it.
+    fn may_be_scanned(&self, payment: &Payment) -> bool {
+        payment.method.scans() || payment.auto && self.policy.methods.iter().any(|m| m.scans())
+    }
+
+    /// When the wait for a scan ends. While a card is asked for as well, the PinPad ends the wait.
+    fn scan_ends_monotonic_ms(&self) -> Option<u64> {
+        let waiting = self.awaiting_scan()?;
+        let asked_for_card = waiting.run.as_ref().is_some_and(|run| !run.is_over());
+        self.scan_deadline_monotonic_ms.filter(|_| !asked_for_card)
     }
 
     /// Payments in memory that the provider calls so.
@@ -280,9 +306,10 @@ impl Terminal {
     /// When the machine wants the next [`Event::Tick`], by the clock that never steps.
     #[must_use]
     pub fn next_tick_monotonic_ms(&self) -> Option<u64> {
-        let scan = self.awaiting_scan().and(self.scan_deadline_monotonic_ms);
+        let scan = self.scan_ends_monotonic_ms();
+        let unaccepted = self.created_deadlines_monotonic_ms.values().copied().min();
         let ask =
             self.pinpad.next_ask.filter(|_| self.pinpad.up && self.pinpad.at.is_none()).map(|ask| ask.at_monotonic_ms);
-        scan.into_iter().chain(ask).min()
+        scan.into_iter().chain(unaccepted).chain(ask).min()
     }
 }

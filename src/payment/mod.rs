@@ -16,7 +16,8 @@
 //!
 //! Invariants, held by the code of [`fact`] and by `tests/machine.rs`:
 //!
-//! 1. A payment is charged by exactly one [`event::Effect::Charge`] or one PinPad run, ever.
+//! 1. A payment is charged by exactly one [`event::Effect::Charge`] or one PinPad run, ever. Where the customer chooses (`auto`), a code is charged
+//!    only after the PinPad's run has ended and proved that no card paid.
 //! 2. An approval and its fiscal debt are one line of the journal.
 //! 3. `in_doubt` ends by evidence or by an operator, never by time.
 //! 4. What is paid back, or may be, never exceeds what was paid.
@@ -29,7 +30,9 @@ pub mod fact;
 pub mod fiscal;
 pub mod machine;
 pub mod money;
+pub mod order;
 pub mod receipt;
+pub mod refund;
 pub mod sale;
 pub mod sbp;
 pub mod terminal;

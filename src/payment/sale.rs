@@ -7,6 +7,8 @@ use uuid::Uuid;
 use super::card::Run;
 use super::fiscal::{Confirmation, Fiscal};
 use super::money::Money;
+use super::order::{Parties, Wish, Wished};
+pub use super::refund::{Refund, RefundId, RefundKind, RefundState};
 use super::sbp::Sbp;
 
 /// Wall time in milliseconds since 1970-01-01T00:00:00Z.
@@ -18,17 +20,6 @@ pub type UnixMs = i64;
 pub struct PaymentId(pub Uuid);
 
 impl fmt::Display for PaymentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The name of one refund or void, ours, a random UUID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RefundId(pub Uuid);
-
-impl fmt::Display for RefundId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -103,6 +94,9 @@ pub struct Payment {
     pub id: PaymentId,
     /// Who moves the money.
     pub method: Method,
+    /// Whatever the customer shows decides who moves the money; `method` is who it is, as far as that is known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub auto: bool,
     /// What is asked of the customer.
     pub amount: Money,
     /// The code that the customer showed, where the method needs one and it is known.
@@ -113,6 +107,12 @@ pub struct Payment {
     pub token: Option<Token>,
     /// The till's own number for the order.
     pub order_id: Option<String>,
+    /// Whose payment it is, by the till's own references (seed 003).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parties: Option<Box<Parties>>,
+    /// What tills asked of it under tokens of their own after it was created, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wishes: Vec<Wish>,
     /// The fiscal identity it was made under.
     pub merchant: Merchant,
     /// When the till asked.
@@ -295,6 +295,8 @@ pub enum CancelledBy {
     Operator,
     /// The provider called it off (a cash link).
     Provider,
+    /// It was created, and nobody accepted it in time.
+    Limit,
 }
 
 /// Why nobody knows whether money moved.
@@ -368,83 +370,6 @@ impl PartialEq for Private {
 
 impl Eq for Private {}
 
-/// Money given back, a child of its payment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refund {
-    /// Its name.
-    pub id: RefundId,
-    /// Void in the same shift, or refund of an earlier one.
-    pub kind: RefundKind,
-    /// What is given back.
-    pub amount: Money,
-    /// The till's idempotency token.
-    pub token: Option<Token>,
-    /// When the till asked.
-    pub created_ms: UnixMs,
-    /// Where it stands.
-    pub state: RefundState,
-    /// The PinPad's run (HUMO only).
-    pub run: Option<Run>,
-    /// The provider's own name of it (SBP: `refundRequestId`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream_id: Option<String>,
-}
-
-/// The two ways of giving money back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RefundKind {
-    /// The whole amount, in the shift of the sale.
-    Void,
-    /// After the settlement.
-    Refund,
-}
-
-/// Where a refund stands. `requested → processing → done | refused | in_doubt`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
-pub enum RefundState {
-    /// On disk, not sent.
-    Requested,
-    /// The PinPad is at work.
-    Processing,
-    /// The money went back.
-    Done,
-    /// It did not.
-    Refused(Decline),
-    /// Nobody here knows.
-    InDoubt {
-        /// Why.
-        why: Doubt,
-    },
-}
-
-impl RefundState {
-    /// The stable name.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Requested => "requested",
-            Self::Processing => "processing",
-            Self::Done => "done",
-            Self::Refused(_) => "refused",
-            Self::InDoubt { .. } => "in_doubt",
-        }
-    }
-
-    /// Whether this refund's money is, or may be, on its way back.
-    #[must_use]
-    pub fn holds_money(&self) -> bool {
-        !matches!(self, Self::Refused(_))
-    }
-
-    /// Done or refused.
-    #[must_use]
-    pub fn is_final(&self) -> bool {
-        matches!(self, Self::Done | Self::Refused(_))
-    }
-}
-
 /// How an operator ended a doubt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolution {
@@ -468,6 +393,39 @@ pub struct Answer {
 }
 
 impl Payment {
+    /// A payment of that name and amount that nothing has happened to yet.
+    #[must_use]
+    pub fn new(id: PaymentId, method: Method, amount: Money, created_ms: UnixMs) -> Self {
+        Self {
+            id,
+            method,
+            auto: false,
+            amount,
+            code: None,
+            attended: false,
+            token: None,
+            order_id: None,
+            parties: None,
+            wishes: Vec::new(),
+            merchant: Merchant::default(),
+            created_ms,
+            updated_ms: created_ms,
+            state: State::Created,
+            since_ms: created_ms,
+            late: false,
+            approval: None,
+            fiscal: Fiscal::None,
+            confirmations: Vec::new(),
+            run: None,
+            sbp: None,
+            refunds: Vec::new(),
+            resolution: None,
+            answered: false,
+            warned_of: None,
+            answer: None,
+        }
+    }
+
     /// Needs no more attention from the driver: it may leave memory and be loaded again when somebody names it.
     #[must_use]
     pub fn may_leave_memory(&self) -> bool {
@@ -487,6 +445,25 @@ impl Payment {
     #[must_use]
     pub fn refunded_minor(&self) -> i64 {
         self.refunds.iter().filter(|r| r.state.holds_money()).map(|r| r.amount.minor()).sum()
+    }
+
+    /// Somebody was asked for its money, or for the code to pay it by: it was at work, and not only known.
+    #[must_use]
+    pub fn was_accepted(&self) -> bool {
+        self.parties.is_none() || self.wishes.iter().any(|wish| wish.what == Wished::Accept)
+    }
+
+    /// The token of a request about this payment after the first one: a refund's or another wish's.
+    #[must_use]
+    pub fn later_token(&self, key: &str) -> Option<&Token> {
+        let refunds = self.refunds.iter().filter_map(|r| r.token.as_ref());
+        refunds.chain(self.wishes.iter().map(|wish| &wish.token)).find(|token| token.key == key)
+    }
+
+    /// Whether any request about this payment was made under that key.
+    #[must_use]
+    pub fn has_token(&self, key: &str) -> bool {
+        self.token.as_ref().is_some_and(|token| token.key == key) || self.later_token(key).is_some()
     }
 
     /// The refund of that name.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::card::{CardMark, Job, Question, Run, RunId, Settlement, SettlementId};
 use super::event::Notice;
-use super::sale::{Merchant, Method, Payment, PaymentId, UnixMs};
+use super::sale::{Merchant, Method, Payment, PaymentId, State, UnixMs};
 use super::sbp::{CashLink, Ofd};
 
 /// What the driver decides about, all of it in memory.
@@ -29,6 +29,10 @@ pub struct Terminal {
     pub scanner_present: bool,
     /// When the wait for a scan ends, monotonic; not stored.
     pub scan_deadline_monotonic_ms: Option<u64>,
+    /// A code that the customer showed while a card was asked for: unsent until the PinPad's run has ended without money; not stored.
+    pub held_code: Option<HeldCode>,
+    /// When payments that nobody accepts are ended, monotonic; not stored.
+    pub created_deadlines_monotonic_ms: BTreeMap<PaymentId, u64>,
     /// When those of [`Register::last_sales`] that ended in this life did, monotonic; not stored.
     pub sales_ended_monotonic_ms: BTreeMap<PaymentId, u64>,
     /// SBP codes of which nobody here knows whether they can still be paid: not to be shown as payable; not stored.
@@ -71,6 +75,12 @@ pub struct Policy {
     pub codes: super::code::CodeTable,
     /// How long a customer may take to show a code.
     pub scan_wait_ms: u64,
+    /// How long a created payment waits to be accepted.
+    pub created_wait_ms: u64,
+    /// Created payments that wait at once; one more ends the oldest.
+    pub created_max: usize,
+    /// Requests about one created payment that are remembered.
+    pub wishes_max: usize,
     /// How long an unanswered card sale is joined by a repeat without a key.
     pub join_unanswered_ms: i64,
     /// Pause between two questions to the PinPad about one doubt.
@@ -83,6 +93,17 @@ pub struct Policy {
     pub sbp: BTreeMap<String, Option<Ofd>>,
     /// SBP codes that may be watched at once.
     pub sbp_open_max: usize,
+}
+
+/// A code that waits for the PinPad.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldCode {
+    /// Whose.
+    pub payment: PaymentId,
+    /// Who takes money for it.
+    pub method: Method,
+    /// As read.
+    pub code: String,
 }
 
 /// The PinPad as we see it now.
@@ -199,6 +220,8 @@ impl Terminal {
             pinpad: Pinpad::default(),
             scanner_present: false,
             scan_deadline_monotonic_ms: None,
+            held_code: None,
+            created_deadlines_monotonic_ms: BTreeMap::new(),
             sales_ended_monotonic_ms: BTreeMap::new(),
             stale_codes: BTreeSet::new(),
             notice: None,
@@ -227,6 +250,9 @@ impl Terminal {
         self.recalled.clear();
         self.payments.retain(|id, p| !p.may_leave_memory() || spoken_of == Some(*id));
         self.stale_codes.retain(|id| self.payments.contains_key(id));
+        self.held_code = self.held_code.take().filter(|held| self.payments.contains_key(&held.payment));
+        let payments = &self.payments;
+        self.created_deadlines_monotonic_ms.retain(|id, _| payments.get(id).is_some_and(|p| p.state == State::Created));
         let last = &self.register.last_sales;
         self.sales_ended_monotonic_ms.retain(|id, _| last.contains(id));
     }

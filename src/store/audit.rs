@@ -210,7 +210,7 @@ impl Auditor<'_> {
 
     fn name_runs(&mut self, number: i64, fact: &Fact) {
         let run = match fact {
-            Fact::Opened { run, .. } => run.as_ref().map(|(id, _)| *id),
+            Fact::Opened { run, .. } | Fact::Accepted { run, .. } => run.as_ref().map(|(id, _)| *id),
             Fact::RefundOpened { run, .. } => run.as_ref().map(|(id, _)| *id),
             Fact::SettlementOpened { run, .. } => Some(run.0),
             _ => None,
@@ -332,10 +332,14 @@ impl Replay {
             self.broken = true;
             return;
         }
+        let payment = self.terminal.payments.values().next();
+        if rules::left_to_code(fact, payment) {
+            self.charges = 0;
+        }
         self.charges += rules::charges(fact);
         if self.charges > 1 && rules::charges(fact) > 0 {
             report.differ("charge", fact.payment(), format!("line {number} asks for the money a second time"));
         }
-        rules::debt_is_born(number, fact, self.terminal.payments.values().next(), report);
+        rules::debt_is_born(number, fact, payment, report);
     }
 }

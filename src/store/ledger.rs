@@ -158,6 +158,8 @@ fn write(conn: &Connection, entry: &Entry) -> rusqlite::Result<()> {
         put_line(conn, entry.at_ms, fact)?;
         match fact {
             Fact::Opened { payment, token: Some(token), .. } => rows::put_token(conn, token, *payment, None)?,
+            Fact::Created { payment, token, .. } => rows::put_token(conn, token, *payment, None)?,
+            Fact::Wished { payment, wish } => rows::put_token(conn, &wish.token, *payment, None)?,
             Fact::RefundOpened { payment, refund, token, .. } => {
                 rows::put_refund(conn, *refund, *payment)?;
                 if let Some(token) = token {

@@ -66,7 +66,8 @@ INSERT INTO payment (id, method, state, fiscal, amount_minor, currency, code, to
 VALUES (:id, :method, :state, :fiscal, :amount_minor, :currency, :code, :token, :order_id, :upstream_id, :shift, :attended, :resident,
         :created_ms, :updated_ms, :body)
 ON CONFLICT (id) DO UPDATE SET
-    state = excluded.state, fiscal = excluded.fiscal, code = excluded.code, upstream_id = excluded.upstream_id, shift = excluded.shift,
+    method = excluded.method, state = excluded.state, fiscal = excluded.fiscal, amount_minor = excluded.amount_minor,
+    currency = excluded.currency, attended = excluded.attended, code = excluded.code, upstream_id = excluded.upstream_id, shift = excluded.shift,
     resident = excluded.resident, updated_ms = excluded.updated_ms, body = excluded.body";
 
 const PUT_CONFIRMATION: &str = "

@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("migrations/0002-settlement-tokens.sql")),
     M::up(include_str!("migrations/0003-last-card-sales.sql")),
     M::up(include_str!("migrations/0004-receipt-bodies.sql")),
+    M::up(include_str!("migrations/0005-created-payments.sql")),
 ];
 
 /// What a commit waits for.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tolov::payment::Effect;
+use tolov::payment::card::{ResultClass, RunOver};
 use tolov::payment::event::{Event, Outcome, PinpadOrder, RunEnd};
 use tolov::payment::fact::Fact;
 use tolov::payment::fiscal::Fiscal;
@@ -105,13 +106,26 @@ impl World {
             }
             _ => return Ok(()),
         };
-        let intent =
-            |f: &Fact| matches!(f, Fact::Opened { .. } | Fact::CodeBound { .. }) && f.payment() == Some(payment);
+        let intent = |f: &Fact| {
+            matches!(f, Fact::Opened { .. } | Fact::CodeBound { .. } | Fact::Accepted { .. })
+                && f.payment() == Some(payment)
+        };
         if !done.facts.iter().any(intent) {
             return Err("money was asked for without an intent in the journal".into());
         }
         let count = self.charged.entry(payment).or_default();
         *count += 1;
+        let p = &after.payments[&payment];
+        let by_code = matches!(effect, Effect::Charge { .. });
+        // The customer chose between card and code, and the PinPad has said itself that no card paid.
+        let no_card_paid = p.run.as_ref().is_some_and(|run| {
+            let approved = run.result.as_ref().is_some_and(|r| r.class == ResultClass::Approved);
+            run.is_over() && (!approved || run.over == Some(RunOver::NotSent))
+        });
+        if by_code && p.auto && no_card_paid && *count == 2 {
+            self.reached.insert("a code after a card".into());
+            return Ok(());
+        }
         if *count > 1 { Err(format!("payment {payment} was charged {count} times")) } else { Ok(()) }
     }
 
@@ -154,6 +168,7 @@ impl World {
         if let Some(run) = &p.run
             && run.is_over()
             && matches!(p.state, State::AwaitingPayer | State::BankProcessing)
+            && !p.auto
         {
             return Err("its run is over and it still waits".into());
         }

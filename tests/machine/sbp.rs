@@ -123,7 +123,7 @@ impl World {
         use tolov::payment::Fact;
         match order {
             SbpOrder::Open { payment } => {
-                if !facts.iter().any(|f| matches!(f, Fact::Opened { payment: of, .. } if *of == payment.id)) {
+                if !facts.iter().any(|f| matches!(f, Fact::Opened { payment: of, .. } | Fact::Accepted { payment: of, .. } if *of == payment.id)) {
                     return Err("a code was asked for without an intent in the journal".into());
                 }
                 let count = self.charged.entry(payment.id).or_default();

@@ -1,5 +1,7 @@
 //! A world in which anything can happen to the machine, and the promises that must survive it.
 
+#[path = "order.rs"]
+mod order;
 #[path = "promises.rs"]
 mod promises;
 #[path = "sbp.rs"]
@@ -52,6 +54,9 @@ fn policy() -> Policy {
         merchant: Some(Merchant { inn: "1".into(), kkm_id: "2".into(), device_id: "3".into() }),
         codes: tolov::payment::code::CodeTable::default(),
         scan_wait_ms: 60_000,
+        created_wait_ms: 30_000,
+        created_max: 6,
+        wishes_max: 4,
         join_unanswered_ms: 900_000,
         ask_every_ms: 15_000,
         backoff_min_ms: 1_000,
@@ -123,7 +128,7 @@ impl World {
     pub(crate) fn happen(&mut self, kind: u8, which: u8, detail: u16) -> Result<(), String> {
         self.wall_ms += 1 + i64::from(detail % 1_000);
         self.monotonic_ms += 1 + u64::from(detail % 1_000);
-        let event = match kind % 40 {
+        let event = match kind % 46 {
             0..=4 => self.sale(which, detail),
             5 => Event::Scanned { text: CODES[usize::from(which) % CODES.len()].to_owned() },
             6 => Event::Scanned { text: format!("8{:017}", self.journal.len()) },
@@ -163,7 +168,8 @@ impl World {
             },
             29 if detail % 8 == 0 => Event::CloseSales { why: "the store was set aside".into() },
             30 => return self.whole_run(detail),
-            32..=39 => self.shown_code(kind, which, detail),
+            32..=39 => self.shown_code(kind % 46, which, detail),
+            40..=45 => self.order(kind % 46, which, detail),
             29 => Event::OpenSales { name: "anna".into(), reason: "checked".into() },
             _ => {
                 self.monotonic_ms += u64::from(detail);
@@ -325,8 +331,8 @@ impl World {
         let named = |p: &&Payment| match lookup {
             Lookup::Payment(id) => p.id == *id,
             Lookup::Token(key) => {
-                let own = p.token.iter().chain(p.refunds.iter().filter_map(|r| r.token.as_ref()));
-                own.into_iter().any(|t| t.key == *key)
+                let later = p.refunds.iter().filter_map(|r| r.token.as_ref()).chain(p.wishes.iter().map(|w| &w.token));
+                p.token.iter().chain(later).any(|t| t.key == *key)
             }
             Lookup::Code(method, code) => p.method == *method && p.code.as_ref() == Some(code),
             Lookup::Upstream(method, id) => {

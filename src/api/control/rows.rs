@@ -143,6 +143,7 @@ fn why(state: &State) -> Option<String> {
                 CancelledBy::Restart => "the terminal was restarted before anything was sent",
                 CancelledBy::Operator => "a technician called it off",
                 CancelledBy::Provider => "the provider called it off",
+                CancelledBy::Limit => "nobody accepted it in time",
             }
             .to_owned(),
         ),

@@ -116,6 +116,7 @@ fn cancelled(by: CancelledBy) -> &'static str {
         CancelledBy::Restart => "the terminal was restarted before anything was sent",
         CancelledBy::Operator => "an operator called it off",
         CancelledBy::Provider => "the provider called it off",
+        CancelledBy::Limit => "nobody accepted it in time",
     }
 }
 

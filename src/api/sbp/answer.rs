@@ -169,6 +169,7 @@ fn cancelled(by: CancelledBy) -> &'static str {
         CancelledBy::Restart => "the terminal was restarted before the code was there",
         CancelledBy::Operator => "an operator called it off",
         CancelledBy::Provider => "QRManager called it off",
+        CancelledBy::Limit => "nobody accepted it in time",
     }
 }
 

@@ -51,6 +51,7 @@ table! {
     WRONG_STATE = "wrong_state" 409 "Ask GET /api/v1/sbp/sale/{id} where the sale stands.";
     RECEIPT_DIFFERS = "receipt_differs" 409 "Nothing to do if the first document was right; otherwise call the operator.";
     REFUND_REFUSED = "refund_refused" 409 "Correct the amount; GET /api/v1/sbp/sale/{id}/refund lists what was given back.";
+    NOT_SUPPORTED = "not_supported" 409 "This provider gives no money back from here: use its own cabinet, or give cash and note it.";
     TOO_LARGE = "too_large" 413 "Send only the documented fields.";
     NOT_JSON = "not_json" 415 "Send the body as application/json, in UTF-8.";
     INTERNAL = "internal_error" 500 "Ask GET /api/v1/sbp/sale/{id} before selling again, and report the terminal's log.";
@@ -142,6 +143,8 @@ impl From<&Denial> for Problem {
             D::WrongMethod { payment, .. } => because(WRONG_STATE).about(*payment),
             D::ReceiptDiffers { payment, .. } => because(RECEIPT_DIFFERS).about(*payment),
             D::ReceiptRefused { .. } => because(RECEIPT_REFUSED),
+            D::CodeUnfit { .. } => because(VALIDATION),
+            D::NotSupported { .. } => because(NOT_SUPPORTED),
             D::RefundRefused { .. } => because(REFUND_REFUSED),
             D::Store { .. } => because(STORE_FAILED),
             D::Overloaded => because(OVERLOADED),

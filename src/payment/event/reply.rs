@@ -2,7 +2,7 @@
 
 use super::Subject;
 use crate::payment::card::Settlement;
-use crate::payment::sale::{Method, Payment, PaymentId, RefundId};
+use crate::payment::sale::{Method, Payment, PaymentId, RefundId, State};
 use std::sync::Arc;
 
 /// What a till or a technician hears when something was accepted or found.
@@ -26,6 +26,8 @@ impl Reply {
     pub fn awaited(&self) -> Option<Subject> {
         use crate::payment::fiscal::ConfirmationState as C;
         match self {
+            // Nobody is at work on it yet.
+            Self::Payment(p) if p.state == State::Created => None,
             // The till gets the code to show; that it was paid is told by events and by asking.
             Self::Payment(p) if p.method == Method::Sbp => {
                 let waits = p.state.is_in_progress() && p.sbp.as_ref().is_none_or(|sbp| sbp.code.is_none());
@@ -119,6 +121,18 @@ pub enum Denial {
     CodeUsed {
         /// By which payment.
         by: PaymentId,
+    },
+    /// The code does not fit the payment that was to be paid by it.
+    #[error("{why}")]
+    CodeUnfit {
+        /// What does not fit, in words.
+        why: String,
+    },
+    /// The provider has no such operation.
+    #[error("{method} payments cannot be given back from here")]
+    NotSupported {
+        /// Whose provider.
+        method: Method,
     },
     /// No such payment.
     #[error("no such payment here: {what}")]

@@ -16,6 +16,7 @@ impl Terminal {
     pub fn apply(&mut self, at_ms: UnixMs, fact: &Fact) -> Result<(), ApplyError> {
         match fact {
             Fact::Opened { .. } => self.open_payment(at_ms, fact),
+            Fact::Created { .. } => self.create_payment(at_ms, fact),
             Fact::SettlementOpened { settlement, token, shift, run } => {
                 self.settlement = Some(Arc::new(Settlement {
                     id: *settlement,
@@ -92,42 +93,45 @@ impl Terminal {
         else {
             return Ok(());
         };
-        if self.payments.contains_key(id) {
-            return Err(ApplyError::Twice { what: format!("payment {id}") });
-        }
-        if *method == Method::Humo && token.is_none() {
+        if *method == Method::Humo && token.is_none() && !self.payments.contains_key(id) {
             let last = &mut self.register.last_sales;
             last.push(*id);
             last.drain(..last.len().saturating_sub(LAST_SALES_KEPT));
         }
-        self.payments.insert(
-            *id,
-            Arc::new(Payment {
-                id: *id,
-                method: *method,
-                amount: *amount,
-                code: code.clone(),
-                attended: *attended,
-                token: token.clone(),
-                order_id: order_id.clone(),
-                merchant: merchant.clone(),
-                created_ms: at_ms,
-                updated_ms: at_ms,
-                state: state.clone(),
-                since_ms: at_ms,
-                late: false,
-                approval: None,
-                fiscal: Fiscal::None,
-                confirmations: Vec::new(),
-                run: run.as_ref().map(|(run, before)| Run::new(*run, before.clone())),
-                sbp: sbp.clone(),
-                refunds: Vec::new(),
-                resolution: None,
-                answered: false,
-                warned_of: *warned_of,
-                answer: None,
-            }),
-        );
+        self.take_in(Payment {
+            code: code.clone(),
+            attended: *attended,
+            token: token.clone(),
+            order_id: order_id.clone(),
+            merchant: merchant.clone(),
+            state: state.clone(),
+            run: run.as_ref().map(|(run, before)| Run::new(*run, before.clone())),
+            sbp: sbp.clone(),
+            warned_of: *warned_of,
+            ..Payment::new(*id, *method, *amount, at_ms)
+        })
+    }
+
+    fn create_payment(&mut self, at_ms: UnixMs, fact: &Fact) -> Result<(), ApplyError> {
+        let Fact::Created { payment: id, method, auto, amount, token, order_id, parties, merchant, sbp } = fact else {
+            return Ok(());
+        };
+        self.take_in(Payment {
+            auto: *auto,
+            token: Some(token.clone()),
+            order_id: order_id.clone(),
+            parties: Some(parties.clone()),
+            merchant: merchant.clone(),
+            sbp: sbp.clone(),
+            ..Payment::new(*id, *method, *amount, at_ms)
+        })
+    }
+
+    fn take_in(&mut self, payment: Payment) -> Result<(), ApplyError> {
+        if self.payments.contains_key(&payment.id) {
+            return Err(ApplyError::Twice { what: format!("payment {}", payment.id) });
+        }
+        self.payments.insert(payment.id, Arc::new(payment));
         Ok(())
     }
 
@@ -208,9 +212,33 @@ impl Payment {
     /// Take one fact about this payment.
     fn take(&mut self, at_ms: UnixMs, fact: &Fact) -> Result<(), ApplyError> {
         match fact {
-            Fact::CodeBound { code, .. } => {
+            Fact::CodeBound { code, method, .. } => {
+                // Where the customer chose, a card that was turned down may have brought it to the bank before.
+                let after_card = self.auto && self.code.is_none() && self.state == State::BankProcessing;
                 self.code = Some(code.clone());
-                self.become_state(State::BankProcessing)
+                self.method = method.unwrap_or(self.method);
+                if after_card { Ok(()) } else { self.become_state(State::BankProcessing) }
+            }
+            Fact::Wished { wish, .. } => {
+                self.wishes.push(wish.clone());
+                Ok(())
+            }
+            Fact::Edited { method, auto, amount, method_id, sbp, .. } => {
+                (self.method, self.auto, self.amount) = (*method, *auto, *amount);
+                self.sbp.clone_from(sbp);
+                self.parties.get_or_insert_default().method_id.clone_from(method_id);
+                Ok(())
+            }
+            Fact::Accepted { method, code, attended, state, run, warned_of, link_id, .. } => {
+                self.method = *method;
+                self.code.clone_from(code);
+                self.attended = *attended;
+                self.run = run.as_ref().map(|(run, before)| Run::new(*run, before.clone()));
+                self.warned_of = *warned_of;
+                if let Some(sbp) = &mut self.sbp {
+                    sbp.link_id.clone_from(link_id);
+                }
+                self.become_state(state.clone())
             }
             Fact::Approved { approval, late, fiscal, .. } => {
                 self.approval = Some(approval.clone());

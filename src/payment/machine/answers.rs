@@ -12,7 +12,11 @@ impl Step {
         if matches!(known.method, Method::Humo | Method::Sbp) {
             return Err(Denial::WrongMethod { payment, method: known.method }.into());
         }
-        if matches!(known.state, State::Created | State::AwaitingPayer) {
+        if !known.was_accepted() {
+            // Nothing was accepted, so nothing can have been asked.
+            return Err(Denial::WrongMethod { payment, method: known.method }.into());
+        }
+        if known.state == State::AwaitingPayer {
             // Nobody was asked. A "no" to nothing says nothing; a "yes" to nothing is for a person to look into.
             return match outcome {
                 Outcome::Approved(_) => {

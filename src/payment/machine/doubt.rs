@@ -21,6 +21,7 @@ impl Step {
         // How long ago the last life ended is for no clock to say: its last card sales are found again as if they had ended now.
         let ended = self.t.register.last_sales.iter().map(|id| (*id, self.now.monotonic_ms));
         self.t.sales_ended_monotonic_ms = ended.collect();
+        self.resume_created();
         let open: Vec<_> = self.t.payments.values().cloned().collect();
         for payment in open {
             if let Some(sbp) = &payment.sbp {
@@ -30,8 +31,10 @@ impl Step {
             match payment.state {
                 State::BankProcessing => self.doubt(payment.id, Doubt::Restart)?,
                 // The PinPad has the request and may have gone on alone.
-                State::AwaitingPayer if payment.method == Method::Humo => self.doubt(payment.id, Doubt::Restart)?,
-                State::Created | State::AwaitingPayer => {
+                State::AwaitingPayer if payment.run.as_ref().is_some_and(|run| !run.is_over()) => {
+                    self.doubt(payment.id, Doubt::Restart)?;
+                }
+                State::AwaitingPayer => {
                     self.record(Fact::Cancelled { payment: payment.id, by: CancelledBy::Restart })?;
                     // A disk that takes lines only later lets tills ask, and wait, before this is decided.
                     self.settled(payment.id);
@@ -52,6 +55,7 @@ impl Step {
 
     pub(super) fn tick(&mut self, run: RunId) -> Result<(), Rejection> {
         self.expire_scan()?;
+        self.expire_created()?;
         let pinpad = &self.t.pinpad;
         let due = pinpad.next_ask.is_some_and(|ask| ask.at_monotonic_ms <= self.now.monotonic_ms);
         if !pinpad.up || pinpad.at.is_some() || !due {

@@ -6,7 +6,7 @@ use crate::payment::event::{Effect, PinpadOrder, RunEnd, Said, Subject};
 use crate::payment::fact::Fact;
 use crate::payment::money::Money;
 use crate::payment::sale::{
-    Approval, Decline, DeclineKind, Doubt, Payment, PaymentId, Refund, RefundId, RefundKind, RefundState, State,
+    Approval, Decline, DeclineKind, Doubt, Method, Payment, PaymentId, Refund, RefundId, RefundKind, RefundState, State,
 };
 use crate::payment::terminal::{NextAsk, PinpadAt, Terminal};
 
@@ -176,9 +176,22 @@ impl Step {
                 self.mark_card(run)?;
                 self.approve(id, card_approval(run, None))
             }
+            Proof::NotDone(_) if self.turns_to_code(&payment)? => Ok(()),
             Proof::NotDone(decline) => self.decline(id, decline),
             Proof::Unknown(why) => self.doubt(id, why),
         }
+    }
+
+    /// No card paid, and the customer may pay by a code: the one that was held is sent now, or the wait for one goes on.
+    fn turns_to_code(&mut self, payment: &Payment) -> Result<bool, Rejection> {
+        if !payment.auto || !payment.state.is_in_progress() {
+            return Ok(false);
+        }
+        if let Some(held) = self.t.held_code.take().filter(|held| held.payment == payment.id) {
+            self.bind_code(held)?;
+            return Ok(true);
+        }
+        Ok(payment.state == State::AwaitingPayer && self.t.may_be_scanned(payment))
     }
 
     fn conclude_refund(&mut self, id: PaymentId, refund_id: RefundId, end: &RunEnd) -> Result<(), Rejection> {
@@ -357,14 +370,20 @@ impl Terminal {
     /// Nobody here knows the PinPad's last operation, and it was not asked yet.
     pub(super) fn has_to_learn(&self) -> bool {
         let known = self.register.last_card.as_ref().is_some_and(|mark| mark.none || mark.rrn.is_some());
-        self.policy.methods.contains(&crate::payment::Method::Humo) && !known && !self.pinpad.learned
+        self.policy.methods.contains(&Method::Humo) && !known && !self.pinpad.learned
     }
 
     /// Card operations whose end is not known: at work, interrupted or in doubt, oldest first. The run is `None` where nothing of it can be heard any more.
     pub(super) fn open_jobs(&self) -> impl Iterator<Item = (Job, Option<&Run>)> {
         let sales = self.payments.values().flat_map(|p| {
             let open = |run: &&Run| !run.is_over() || matches!(p.state, State::InDoubt { .. });
-            let own = p.run.as_ref().filter(open).map(|run| (p.created_ms, sale(p.id), Some(run)));
+            // A run that left the money to a code has nothing more to say, whatever becomes of the code.
+            let own = p
+                .run
+                .as_ref()
+                .filter(|_| p.method == Method::Humo)
+                .filter(open)
+                .map(|run| (p.created_ms, sale(p.id), Some(run)));
             let back = p.refunds.iter().filter_map(|r| {
                 let run = r.run.as_ref()?;
                 let open = !run.is_over() || !r.state.is_final();

@@ -10,23 +10,15 @@ use crate::payment::sale::{
     State,
 };
 use crate::payment::sbp::{
-    CashLink, CodeOutcome, LinkOutcome, LinkState, QrCode, QrStatus, RefundOutcome, Sbp, SbpHeard, SbpOrder,
+    CashLink, CodeOutcome, LinkOutcome, LinkState, QrCode, QrStatus, RefundOutcome, Sbp, SbpAsk, SbpHeard, SbpOrder,
 };
 
 impl Step {
     /// Ask for a code. What stands in the way of every sale was looked at before.
     pub(super) fn sell_by_shown_code(&mut self, sell: &Sell) -> Result<(), Rejection> {
         let ask = sell.sbp.as_deref().cloned().unwrap_or_default();
-        let profile = ask.profile.clone();
-        let Some(receipts) = self.t.policy.sbp.get(&profile).copied() else {
-            return Err(Denial::NoProfile { profile }.into());
-        };
-        let watched = self.t.payments.values().filter(|p| p.sbp.as_ref().is_some_and(|sbp| !sbp.watch_over)).count();
-        if watched >= self.t.policy.sbp_open_max {
-            return Err(Denial::Overloaded.into());
-        }
-        let link_id = if ask.cash_link { Some(self.idle_link(&profile)?) } else { None };
-        let doubted = |p: &&Arc<Payment>| self.t.is_sale_doubted(p) && p.amount == sell.amount;
+        let sbp = self.t.shown_code(ask)?;
+        let link_id = self.room_for_code(&sbp.ask)?;
         self.record(Fact::Opened {
             payment: sell.id,
             method: Method::Sbp,
@@ -38,14 +30,30 @@ impl Step {
             merchant: self.t.policy.merchant.clone().unwrap_or_default(),
             state: State::AwaitingPayer,
             run: None,
-            warned_of: self.t.payments.values().find(doubted).map(|p| p.id),
-            sbp: Some(Box::new(Sbp { ask, receipts, link_id: link_id.clone(), ..Sbp::default() })),
+            warned_of: self.t.doubted_of(sell.amount),
+            sbp: Some(Box::new(Sbp { link_id, ..sbp })),
         })?;
-        if link_id.is_some() {
-            self.link_became(&profile, LinkState::Activating { payment: sell.id })?;
-        }
-        self.order(SbpOrder::Open { payment: self.known(sell.id)? });
+        self.ask_for_code(sell.id)?;
         self.done.about = Some(Subject::Payment(sell.id));
+        Ok(())
+    }
+
+    /// One more code can be watched; at a cash link, the name of the link, which has to be idle.
+    pub(super) fn room_for_code(&self, ask: &SbpAsk) -> Result<Option<String>, Denial> {
+        let open = |p: &&Arc<Payment>| p.state != State::Created && p.sbp.as_ref().is_some_and(|sbp| !sbp.watch_over);
+        if self.t.payments.values().filter(open).count() >= self.t.policy.sbp_open_max {
+            return Err(Denial::Overloaded);
+        }
+        if ask.cash_link { self.idle_link(&ask.profile).map(Some) } else { Ok(None) }
+    }
+
+    /// Ask for the code of a sale that was just written down.
+    pub(super) fn ask_for_code(&mut self, id: PaymentId) -> Result<(), Rejection> {
+        let payment = self.known(id)?;
+        if let Some(sbp) = payment.sbp.as_ref().filter(|sbp| sbp.link_id.is_some()) {
+            self.link_became(&sbp.ask.profile, LinkState::Activating { payment: id })?;
+        }
+        self.order(SbpOrder::Open { payment: self.known(id)? });
         Ok(())
     }
 
@@ -73,7 +81,8 @@ impl Step {
 
     fn code_answered(&mut self, id: PaymentId, outcome: &CodeOutcome) -> Result<(), Rejection> {
         let payment = self.known(id)?;
-        let Some(sbp) = payment.sbp.as_ref().filter(|sbp| sbp.code.is_none()) else { return Ok(()) };
+        let asked = payment.was_accepted();
+        let Some(sbp) = payment.sbp.as_ref().filter(|sbp| asked && sbp.code.is_none()) else { return Ok(()) };
         match outcome {
             CodeOutcome::Made(code) => self.code_made(&payment, sbp, code)?,
             CodeOutcome::Refused(decline) => {
@@ -130,6 +139,10 @@ impl Step {
         let Some(sbp) = payment.sbp.clone() else {
             return Err(Denial::WrongMethod { payment: id, method: payment.method }.into());
         };
+        if !payment.was_accepted() {
+            // There is no code that it could speak of.
+            return Ok(());
+        }
         if status == QrStatus::Paid {
             // Money is the last word, whatever was said before it and however late it comes.
             return self.code_paid(&payment, &sbp);

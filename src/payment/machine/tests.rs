@@ -1,6 +1,7 @@
 //! One sentence a rule. Random orders are tried in `tests/machine.rs`, whole days in `tests/days.rs`.
 
 mod evidence;
+mod order;
 mod sbp;
 
 use uuid::Uuid;
@@ -80,6 +81,9 @@ impl Desk {
             merchant: Some(Merchant::default()),
             codes: crate::payment::code::CodeTable::default(),
             scan_wait_ms: 60_000,
+            created_wait_ms: 900_000,
+            created_max: 4,
+            wishes_max: 4,
             join_unanswered_ms: 900_000,
             ask_every_ms: 15_000,
             backoff_min_ms: 1_000,

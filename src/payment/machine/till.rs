@@ -7,8 +7,9 @@ use crate::payment::card::{RunId, Settlement, SettlementId, SettlementState};
 use crate::payment::code::CodeKind;
 use crate::payment::event::{Denial, Effect, GiveBack, Notice, PinpadOrder, Sell, Subject};
 use crate::payment::fact::Fact;
+use crate::payment::money::Money;
 use crate::payment::sale::{CancelledBy, Method, Payment, PaymentId, Refund, RefundKind, RefundState, State, Token};
-use crate::payment::terminal::{PinpadAt, Terminal};
+use crate::payment::terminal::{HeldCode, PinpadAt, Terminal};
 
 impl Step {
     pub(super) fn sell(&mut self, sell: &Sell) -> Result<(), Rejection> {
@@ -40,7 +41,6 @@ impl Step {
             self.t.pinpad_free()?;
         }
         let state = if sell.code.is_some() && !card { State::BankProcessing } else { State::AwaitingPayer };
-        let doubted = |p: &&Arc<Payment>| self.t.is_sale_doubted(p) && p.amount == sell.amount;
         self.record(Fact::Opened {
             payment: sell.id,
             method: sell.method,
@@ -52,18 +52,26 @@ impl Step {
             merchant,
             state,
             run: card.then(|| (sell.run, self.t.register.last_card.clone())),
-            warned_of: self.t.payments.values().find(doubted).map(|p| p.id),
+            warned_of: self.t.doubted_of(sell.amount),
             sbp: None,
         })?;
-        if card {
-            self.start_run(sell.run, super::pinpad::sale(sell.id), PinpadOrder::Sale(sell.amount));
-        } else if sell.code.is_some() {
-            self.effect(Effect::Charge { payment: self.known(sell.id)? });
-        } else {
+        self.set_going(sell.id, card.then_some(sell.run))?;
+        self.done.about = Some(Subject::Payment(sell.id));
+        Ok(())
+    }
+
+    /// Ask for the money that was just written down: of the PinPad, of the provider whose code is known, or wait for a code.
+    pub(super) fn set_going(&mut self, id: PaymentId, run: Option<RunId>) -> Result<(), Rejection> {
+        let payment = self.known(id)?;
+        if let Some(run) = run {
+            self.start_run(run, super::pinpad::sale(id), PinpadOrder::Sale(payment.amount));
+        }
+        if payment.state == State::BankProcessing {
+            self.effect(Effect::Charge { payment });
+        } else if self.t.may_be_scanned(&payment) {
             let deadline = self.now.monotonic_ms.saturating_add(self.t.policy.scan_wait_ms);
             self.t.scan_deadline_monotonic_ms = Some(deadline);
         }
-        self.done.about = Some(Subject::Payment(sell.id));
         Ok(())
     }
 
@@ -127,14 +135,32 @@ impl Step {
             self.notice(if payable { Notice::ScanUnexpected } else { Notice::ScanNotPayment(kind) });
             return Ok(());
         };
-        if !payable {
+        let Some(method) = self.t.paid_by(&waiting, text).filter(|_| payable) else {
             self.notice(Notice::ScanNotPayment(kind));
-        } else if self.t.with_code(waiting.method, text).is_some() {
+            return Ok(());
+        };
+        let held = self.t.held_code.as_ref().is_some_and(|held| held.payment == waiting.id);
+        if held || self.t.with_code(method, text).is_some() {
             self.notice(Notice::ScanUsed);
-        } else {
-            self.record(Fact::CodeBound { payment: waiting.id, code: text.to_owned() })?;
-            self.effect(Effect::Charge { payment: self.known(waiting.id)? });
+            return Ok(());
         }
+        let code = HeldCode { payment: waiting.id, method, code: text.to_owned() };
+        match waiting.run.as_ref().filter(|run| !run.is_over()) {
+            Some(run) => {
+                self.effect(Effect::PinpadCancel { run: run.id });
+                self.t.held_code = Some(code);
+                Ok(())
+            }
+            None => self.bind_code(code),
+        }
+    }
+
+    /// The code pays.
+    pub(super) fn bind_code(&mut self, held: HeldCode) -> Result<(), Rejection> {
+        let HeldCode { payment, method, code } = held;
+        let decided = self.known(payment)?.method != method;
+        self.record(Fact::CodeBound { payment, method: decided.then_some(method), code })?;
+        self.effect(Effect::Charge { payment: self.known(payment)? });
         Ok(())
     }
 
@@ -146,28 +172,24 @@ impl Step {
                 self.t.counter().cloned().ok_or_else(none)?
             }
         };
-        match found.state {
-            State::Created | State::AwaitingPayer => {
-                self.call_off(&found, if operator { CancelledBy::Operator } else { CancelledBy::Till })?;
-            }
-            State::Cancelled { .. } => {}
-            State::BankProcessing => {
-                let hint = "the bank is at work; wait for its answer";
-                return Err(wrong_state(&found, hint).into());
-            }
-            State::InDoubt { .. } => {
-                let hint = "nobody knows yet whether the money moved; it cannot be cancelled";
-                return Err(wrong_state(&found, hint).into());
-            }
-            State::Paid | State::Refunded => {
-                return Err(wrong_state(&found, "give the money back with a void or a refund").into());
-            }
-            State::Declined(_) | State::Expired => {
-                return Err(wrong_state(&found, "it has already ended without money").into());
-            }
+        self.may_cancel(&found)?;
+        if !matches!(found.state, State::Cancelled { .. }) {
+            self.call_off(&found, if operator { CancelledBy::Operator } else { CancelledBy::Till })?;
         }
         self.done.about = Some(Subject::Payment(found.id));
         Ok(())
+    }
+
+    /// It can be called off, or was.
+    pub(super) fn may_cancel(&self, payment: &Payment) -> Result<(), Denial> {
+        let hint = match payment.state {
+            State::Created | State::AwaitingPayer | State::Cancelled { .. } => return Ok(()),
+            State::BankProcessing => "the bank is at work; wait for its answer",
+            State::InDoubt { .. } => "nobody knows yet whether the money moved; it cannot be cancelled",
+            State::Paid | State::Refunded => "give the money back with a void or a refund",
+            State::Declined(_) | State::Expired => "it has already ended without money",
+        };
+        Err(wrong_state(payment, hint))
     }
 
     pub(super) fn till_gone(&mut self, payment: PaymentId) -> Result<(), Rejection> {
@@ -179,13 +201,13 @@ impl Step {
     }
 
     /// A cancel is a wish: the PinPad is asked to give up, and money that still arrives becomes `paid`, `late`.
-    fn call_off(&mut self, payment: &Payment, by: CancelledBy) -> Result<(), Rejection> {
+    pub(super) fn call_off(&mut self, payment: &Payment, by: CancelledBy) -> Result<(), Rejection> {
         self.record(Fact::Cancelled { payment: payment.id, by })?;
         if let Some(run) = payment.run.as_ref().filter(|run| !run.is_over()) {
             self.effect(Effect::PinpadCancel { run: run.id });
         }
         self.settled(payment.id);
-        if payment.sbp.is_some() {
+        if payment.sbp.is_some() && payment.state != State::Created {
             self.effect(Effect::Settled(Subject::Code(payment.id)));
             self.code_given_up(payment, false)?;
         }
@@ -261,7 +283,7 @@ impl Step {
     fn give_back_order(&self, payment: &Payment, back: &GiveBack) -> Result<PinpadOrder, Denial> {
         let refuse = |why: String| Err(Denial::RefundRefused { why });
         if payment.method != Method::Humo {
-            return refuse(format!("{} payments cannot be given back from here", payment.method));
+            return Err(Denial::NotSupported { method: payment.method });
         }
         self.may_give_back(payment, back)?;
         let Some(rrn) = payment.approval.as_ref().and_then(|a| a.payment_id.clone()) else {
@@ -328,7 +350,7 @@ impl Step {
     /// The end of a wait for the customer's code.
     pub(super) fn expire_scan(&mut self) -> Result<(), Rejection> {
         let Some(waiting) = self.t.awaiting_scan().cloned() else { return Ok(()) };
-        if self.t.scan_deadline_monotonic_ms.is_none_or(|deadline| self.now.monotonic_ms >= deadline) {
+        if self.t.scan_ends_monotonic_ms().is_some_and(|deadline| self.now.monotonic_ms >= deadline) {
             self.record(Fact::Expired { payment: waiting.id })?;
             self.settled(waiting.id);
         }
@@ -354,30 +376,49 @@ fn repeated<'a>(payment: &'a Payment, back: &GiveBack) -> Option<&'a Refund> {
 }
 
 /// A settlement has this token.
-fn settlements_token(first: &Settlement) -> Denial {
+pub(super) fn settlements_token(first: &Settlement) -> Denial {
     Denial::TokenReused { of: PaymentId(first.id.0) }
 }
 
-fn wrong_state(payment: &Payment, hint: &'static str) -> Denial {
+pub(super) fn wrong_state(payment: &Payment, hint: &'static str) -> Denial {
     Denial::WrongState { payment: payment.id, state: payment.state.name(), hint }
 }
 
 impl Terminal {
     /// The payment asked for under this token.
-    fn with_token(&self, token: &Token) -> Result<Option<&Arc<Payment>>, Denial> {
+    pub(super) fn with_token(&self, token: &Token) -> Result<Option<&Arc<Payment>>, Denial> {
         for p in self.payments.values() {
             if let Some(first) = p.token.as_ref().filter(|t| t.key == token.key) {
                 return if first.digest == token.digest { Ok(Some(p)) } else { Err(Denial::TokenReused { of: p.id }) };
             }
-            if p.refunds.iter().any(|r| r.token.as_ref().is_some_and(|t| t.key == token.key)) {
+            if p.later_token(&token.key).is_some() {
                 return Err(Denial::TokenReused { of: p.id });
             }
         }
         Ok(None)
     }
 
+    /// The payment of which something was asked under this token after it had been created.
+    pub(super) fn with_wish(&self, token: &Token) -> Result<Option<PaymentId>, Denial> {
+        for p in self.payments.values() {
+            if let Some(first) = p.wishes.iter().find(|wish| wish.token.key == token.key) {
+                let same = first.token.digest == token.digest;
+                return if same { Ok(Some(p.id)) } else { Err(Denial::TokenReused { of: p.id }) };
+            }
+            if p.has_token(&token.key) {
+                return Err(Denial::TokenReused { of: p.id });
+            }
+        }
+        Ok(None)
+    }
+
+    /// A doubted sale of the same amount: the next one like it is told of it.
+    pub(super) fn doubted_of(&self, amount: Money) -> Option<PaymentId> {
+        self.payments.values().find(|p| self.is_sale_doubted(p) && p.amount == amount).map(|p| p.id)
+    }
+
     /// The settlement asked for under this token, and how it was asked for.
-    fn settlement_with_token(&self, token: &Token) -> Option<(&Arc<Settlement>, &Token)> {
+    pub(super) fn settlement_with_token(&self, token: &Token) -> Option<(&Arc<Settlement>, &Token)> {
         let asked = |s: &'_ Arc<Settlement>| s.token.as_ref().is_some_and(|first| first.key == token.key);
         let first = self.recalled.iter().chain(&self.settlement).find(|s| asked(s))?;
         first.token.as_ref().map(|asked| (first, asked))
@@ -392,7 +433,7 @@ impl Terminal {
                     return if same { Ok(Some((p.id, r.id))) } else { Err(Denial::TokenReused { of: p.id }) };
                 }
             }
-            if p.token.as_ref().is_some_and(|t| t.key == token.key) {
+            if p.has_token(&token.key) {
                 return Err(Denial::TokenReused { of: p.id });
             }
         }
@@ -400,7 +441,7 @@ impl Terminal {
     }
 
     /// The PinPad can begin something new: it is there, nothing runs on it, and nothing that ran on it is in doubt.
-    fn pinpad_free(&self) -> Result<(), Denial> {
+    pub(super) fn pinpad_free(&self) -> Result<(), Denial> {
         if let Some(of) = self.card_in_doubt() {
             return Err(Denial::PinpadInDoubt { of });
         }

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use std::sync::Arc;
 
 use super::AuditReport;
+use crate::payment::card::Run;
 use crate::payment::fact::Fact;
 use crate::payment::fiscal::Fiscal;
 use crate::payment::sale::{Method, Payment, PaymentId, RefundState, State};
@@ -13,9 +14,17 @@ pub(super) fn charges(fact: &Fact) -> u32 {
     match fact {
         Fact::Opened { method: Method::Humo, run, .. } => u32::from(run.is_some()),
         Fact::Opened { code, .. } => u32::from(code.is_some()),
+        Fact::Accepted { method: Method::Humo, run, .. } => u32::from(run.is_some()),
+        Fact::Accepted { code, .. } => u32::from(code.is_some()),
         Fact::CodeBound { .. } | Fact::CodeMade { .. } => 1,
         _ => 0,
     }
+}
+
+/// A code may be charged after the PinPad's run where the customer chose between them, and that run has proved that no card paid.
+pub(super) fn left_to_code(fact: &Fact, payment: Option<&Arc<Payment>>) -> bool {
+    let proved = |p: &Arc<Payment>| p.auto && p.run.as_ref().is_none_or(Run::took_no_money);
+    matches!(fact, Fact::CodeBound { method: Some(_), .. }) && payment.is_some_and(proved)
 }
 
 /// Whether a paid sale owes its provider a receipt.

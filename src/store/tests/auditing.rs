@@ -16,7 +16,7 @@ fn a_day() -> (TempDir, Store, Scribe) {
     say(vec![brought(1)]);
     say(vec![Fact::ReceiptConfirmed { payment: id(1), number: 1, answer: None }]);
     say(vec![opened(2, Method::Click, None)]);
-    say(vec![Fact::CodeBound { payment: id(2), code: "code-2".into() }]);
+    say(vec![Fact::CodeBound { payment: id(2), method: None, code: "code-2".into() }]);
     say(vec![approved(2, Fiscal::Owed), Fact::Answered { payment: id(2) }]);
     say(vec![opened(3, Method::Payme, Some("code-3"))]);
     say(vec![approved(3, Fiscal::Owed), brought(3)]);
@@ -142,7 +142,7 @@ fn a_wrong_story_is_found_even_if_rows_and_lines_agree() {
         }
         fact
     };
-    let bind = |code: &str| Fact::CodeBound { payment: id(1), code: code.into() };
+    let bind = |code: &str| Fact::CodeBound { payment: id(1), method: None, code: code.into() };
     let done = |refund| Fact::RefundBecame { payment: id(1), refund: refund_id(refund), state: RefundState::Done };
     let stories: Vec<(&str, &str, Vec<Vec<Fact>>)> = vec![
         ("two sales in one run", "charge", vec![vec![with_run(1, 5)], vec![with_run(2, 5)]]),

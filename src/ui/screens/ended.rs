@@ -81,7 +81,8 @@ pub(super) fn cancelled<D: DrawTarget<Color = Rgb565>>(
     let texts = painter.texts();
     painter.band(Tone::Quiet, Icon::Minus, texts.cancelled)?;
     let why = match by {
-        CancelledBy::Till => texts.cancelled_by_till,
+        // What nobody accepted was never shown to anybody.
+        CancelledBy::Till | CancelledBy::Limit => texts.cancelled_by_till,
         CancelledBy::TillGone => texts.cancelled_till_gone,
         CancelledBy::Restart => texts.cancelled_by_restart,
         CancelledBy::Operator => texts.cancelled_by_operator,

@@ -13,30 +13,13 @@ use crate::snapshot::{Devices, Presence, QueueDepth, Shift, StoreHealth};
 const NOW_MS: UnixMs = 1_700_000_000_000;
 
 fn payment(method: Method, state: State, age_ms: i64) -> Payment {
+    let amount = Money::from_minor(1_250_000, Currency::Uzs);
     Payment {
-        id: PaymentId(Uuid::from_u128(7)),
-        method,
-        amount: Money::from_minor(1_250_000, Currency::Uzs),
-        code: None,
         attended: true,
-        token: None,
-        order_id: None,
-        merchant: Merchant::default(),
-        created_ms: NOW_MS - age_ms - 1_000,
         updated_ms: NOW_MS - age_ms,
         state,
         since_ms: NOW_MS - age_ms,
-        late: false,
-        approval: None,
-        fiscal: Fiscal::None,
-        confirmations: Vec::new(),
-        run: None,
-        sbp: None,
-        refunds: Vec::new(),
-        resolution: None,
-        answered: false,
-        warned_of: None,
-        answer: None,
+        ..Payment::new(PaymentId(Uuid::from_u128(7)), method, amount, NOW_MS - age_ms - 1_000)
     }
 }
 

@@ -1,0 +1,260 @@
+use super::*;
+use crate::payment::order::{Accept, Ask, Asked, CancelReason, Create, Terms, Wished};
+use crate::payment::sbp::SbpAsk;
+
+const PAYME: &str = "50501010793410803298";
+
+fn terms(method: Option<Method>, minor: i64) -> Terms {
+    let sbp = (method == Some(Method::Sbp)).then(|| Box::new(SbpAsk { profile: "main".into(), ..SbpAsk::default() }));
+    let method_id = method.map_or("auto", Method::name).to_owned();
+    Terms { method, method_id, amount: sums(minor), sbp }
+}
+
+fn token(key: &str) -> Token {
+    Token { key: key.into(), digest: "d".into() }
+}
+
+fn create(number: u128, method: Option<Method>, minor: i64) -> Event {
+    Event::Create(Box::new(Create {
+        id: id(number),
+        terms: terms(method, minor),
+        token: token(&format!("create{number}")),
+        order_id: None,
+        sender_id: "guest".into(),
+        recipient_id: "desk".into(),
+    }))
+}
+
+fn ask(number: u128, key: &str, what: Asked) -> Event {
+    Event::Ask(Box::new(Ask { payment: id(number), token: token(key), what }))
+}
+
+fn accept(number: u128, code: Option<&str>) -> Event {
+    let run = RunId(Uuid::from_u128(1_000 + number));
+    ask(number, &format!("accept{number}"), Asked::Accept(Accept { run, code: code.map(str::to_owned), display: true }))
+}
+
+fn charges(desk: &Desk) -> usize {
+    desk.last.effects.iter().filter(|e| matches!(e, Effect::Charge { .. })).count()
+}
+
+/// The desk with a payment that takes whatever the customer shows, and asks for a card.
+fn auto() -> Desk {
+    let mut desk = Desk::new();
+    desk.does(create(1, None, 50_000));
+    desk.does(accept(1, None));
+    assert_eq!(*desk.state(1), State::AwaitingPayer);
+    assert!(desk.run.is_some());
+    desk
+}
+
+#[test]
+fn a_created_payment_asks_nobody_and_keeps_no_customer_out() {
+    let mut desk = Desk::new();
+    desk.does(create(1, Some(Method::Humo), 50_000));
+    assert_eq!((desk.state(1), &desk.last.effects), (&State::Created, &Vec::new()));
+    desk.sells(sell(2, Method::Humo, 70_000, None));
+    assert_eq!(*desk.state(2), State::AwaitingPayer);
+    assert!(matches!(desk.tries(accept(1, None)), Err(Denial::Busy { with }) if with == id(2)));
+    assert_eq!(*desk.state(1), State::Created);
+}
+
+#[test]
+fn an_accepted_payment_is_a_sale_like_any_other() {
+    let mut desk = Desk::new();
+    desk.does(create(1, Some(Method::Click), 50_000));
+    desk.does(accept(1, Some(CODE)));
+    assert_eq!((desk.state(1), charges(&desk)), (&State::BankProcessing, 1));
+    desk.answers(1, Outcome::Approved(Approval::default()));
+    assert_eq!((desk.state(1), desk.payment(1).fiscal), (&State::Paid, Fiscal::Owed));
+
+    desk.does(create(2, Some(Method::Humo), 60_000));
+    desk.does(accept(2, None));
+    desk.says(Said::CardPresented);
+    desk.prints(slip(60_000, 2));
+    desk.ends(Some(ResultClass::Approved));
+    assert_eq!((desk.state(2), desk.payment(2).fiscal), (&State::Paid, Fiscal::NotRequired));
+}
+
+#[test]
+fn a_repeated_request_finds_the_first_and_another_one_under_its_token_is_refused() {
+    let mut desk = Desk::new();
+    desk.does(create(1, Some(Method::Click), 50_000));
+    desk.does(create(1, Some(Method::Click), 50_000));
+    assert_eq!(desk.about(), Some(Subject::Payment(id(1))));
+    assert!(desk.last.facts.is_empty());
+    desk.does(accept(1, Some(CODE)));
+    desk.does(accept(1, Some(CODE)));
+    assert_eq!((desk.about(), charges(&desk)), (Some(Subject::Payment(id(1))), 0));
+
+    let other = Token { key: "accept1".into(), digest: "other".into() };
+    let reason = CancelReason::Other;
+    let again = Ask { payment: id(1), token: other, what: Asked::Cancel { reason } };
+    assert!(matches!(desk.tries(Event::Ask(Box::new(again))), Err(Denial::TokenReused { of }) if of == id(1)));
+    assert!(matches!(
+        desk.tries(ask(1, "create1", Asked::Cancel { reason })),
+        Err(Denial::TokenReused { of }) if of == id(1)
+    ));
+    let sale = Sell { token: Some(token("accept1")), ..sell(3, Method::Click, 50_000, Some("other")) };
+    assert!(matches!(desk.tries(Event::Sell(sale)), Err(Denial::TokenReused { of }) if of == id(1)));
+}
+
+#[test]
+fn only_a_payment_that_is_not_accepted_is_edited_and_only_one_before_the_bank_is_cancelled() {
+    let mut desk = Desk::new();
+    desk.does(create(1, Some(Method::Click), 50_000));
+    desk.does(ask(1, "edit1", Asked::Edit(terms(Some(Method::Payme), 70_000))));
+    assert_eq!((desk.payment(1).amount, desk.payment(1).method), (sums(70_000), Method::Payme));
+    desk.does(accept(1, Some(PAYME)));
+    for (key, what) in [
+        ("edit2", Asked::Edit(terms(None, 1))),
+        ("cancel", Asked::Cancel { reason: CancelReason::TillError }),
+        ("accept2", Asked::Accept(Accept { run: RunId(Uuid::from_u128(5)), code: None, display: true })),
+    ] {
+        assert!(matches!(desk.tries(ask(1, key, what)), Err(Denial::WrongState { state: "bank_processing", .. })));
+    }
+    desk.does(create(2, Some(Method::Click), 50_000));
+    desk.does(ask(2, "cancel2", Asked::Cancel { reason: CancelReason::Duplicate }));
+    assert_eq!(*desk.state(2), State::Cancelled { by: CancelledBy::Till });
+    assert_eq!(desk.payment(2).wishes[0].what, Wished::Cancel { reason: CancelReason::Duplicate });
+}
+
+#[test]
+fn what_nobody_accepts_ends_by_itself_and_the_oldest_first() {
+    let mut desk = Desk::new();
+    for number in 1..=5 {
+        desk.does(create(number, Some(Method::Click), 50_000));
+        desk.at_ms += 1_000;
+    }
+    assert_eq!(*desk.state(1), State::Cancelled { by: CancelledBy::Limit });
+    assert_eq!(*desk.state(2), State::Created);
+    desk.does(accept(3, Some(CODE)));
+    assert_eq!(desk.t.created_deadlines_monotonic_ms[&id(2)], 901_000);
+    desk.at_ms = 902_000;
+    desk.does(Event::Tick { run: RunId(Uuid::from_u128(9)) });
+    assert_eq!(*desk.state(2), State::Cancelled { by: CancelledBy::Limit });
+    assert_eq!((desk.state(3).name(), desk.state(4)), ("bank_processing", &State::Created));
+}
+
+#[test]
+fn a_created_payment_outlives_a_restart_for_what_is_left_of_its_time() {
+    let mut desk = Desk::new();
+    desk.does(create(1, Some(Method::Click), 50_000));
+    desk.at_ms = 300_000;
+    desk.t.created_deadlines_monotonic_ms.clear();
+    desk.does(Event::Started);
+    assert_eq!((desk.state(1), desk.t.created_deadlines_monotonic_ms[&id(1)]), (&State::Created, 900_000));
+    desk.does(accept(1, Some(CODE)));
+    assert_eq!(*desk.state(1), State::BankProcessing);
+}
+
+#[test]
+fn in_auto_a_card_pays_as_at_the_pinpad_alone() {
+    let mut desk = auto();
+    desk.says(Said::CardPresented);
+    desk.prints(slip(50_000, 1));
+    desk.ends(Some(ResultClass::Approved));
+    assert_eq!((desk.state(1), desk.payment(1).method), (&State::Paid, Method::Humo));
+}
+
+#[test]
+fn in_auto_a_code_is_held_until_the_pinpad_has_ended_without_money() {
+    let mut desk = auto();
+    desk.does(Event::Scanned { text: CODE.into() });
+    assert_eq!((desk.state(1), charges(&desk)), (&State::AwaitingPayer, 0));
+    assert!(desk.last.effects.iter().any(|e| matches!(e, Effect::PinpadCancel { .. })));
+    desk.does(Event::Scanned { text: PAYME.into() });
+    assert_eq!(desk.t.notice.as_ref().map(|n| &n.1), Some(&Notice::ScanUsed), "one code is enough");
+    desk.ends(Some(ResultClass::Cancelled));
+    assert_eq!((desk.state(1), charges(&desk)), (&State::BankProcessing, 1));
+    assert_eq!((desk.payment(1).method, desk.payment(1).code.as_deref()), (Method::Click, Some(CODE)));
+    desk.answers(1, Outcome::Approved(Approval::default()));
+    assert_eq!((desk.state(1), desk.payment(1).fiscal), (&State::Paid, Fiscal::Owed));
+    assert_eq!(desk.t.open_jobs().count(), 0, "the PinPad is asked nothing about it");
+}
+
+#[test]
+fn in_auto_a_held_code_is_dropped_where_a_card_paid_or_nobody_knows() {
+    let mut desk = auto();
+    desk.does(Event::Scanned { text: CODE.into() });
+    desk.says(Said::CardPresented);
+    desk.prints(slip(50_000, 1));
+    desk.ends(Some(ResultClass::Approved));
+    assert_eq!((desk.state(1), charges(&desk), desk.payment(1).method), (&State::Paid, 0, Method::Humo));
+
+    let mut desk = auto();
+    desk.does(Event::Scanned { text: CODE.into() });
+    desk.breaks(RunEnd::Lost { why: "the cable".into() });
+    assert_eq!((desk.state(1).name(), charges(&desk)), ("in_doubt", 0));
+    assert_eq!(desk.payment(1).code, None);
+
+    let mut desk = auto();
+    desk.does(Event::Scanned { text: CODE.into() });
+    desk.does(ask(1, "cancel", Asked::Cancel { reason: CancelReason::CustomerRequest }));
+    desk.ends(Some(ResultClass::Cancelled));
+    assert_eq!((desk.state(1).name(), charges(&desk)), ("cancelled", 0), "called off is called off");
+}
+
+#[test]
+fn in_auto_a_card_that_is_turned_down_with_a_code_at_hand_leaves_the_money_to_the_code() {
+    let mut desk = auto();
+    desk.does(Event::Scanned { text: PAYME.into() });
+    desk.says(Said::CardPresented);
+    assert_eq!(*desk.state(1), State::BankProcessing);
+    desk.ends(Some(ResultClass::Declined));
+    assert_eq!((desk.payment(1).method, charges(&desk)), (Method::Payme, 1));
+}
+
+#[test]
+fn in_auto_the_wait_for_a_code_goes_on_when_no_card_came_and_ends_in_its_time() {
+    let mut desk = auto();
+    desk.at_ms = 30_000;
+    desk.ends(Some(ResultClass::Cancelled));
+    assert_eq!((desk.state(1), desk.t.scan_ends_monotonic_ms()), (&State::AwaitingPayer, Some(60_000)));
+    let mut other = Desk { t: desk.t.clone(), at_ms: desk.at_ms, last: Decision::default(), run: None };
+    other.does(Event::Scanned { text: CODE.into() });
+    assert_eq!((other.state(1), charges(&other)), (&State::BankProcessing, 1));
+    desk.at_ms = 60_000;
+    desk.does(Event::Tick { run: RunId(Uuid::from_u128(9)) });
+    assert_eq!(*desk.state(1), State::Expired);
+}
+
+#[test]
+fn in_auto_a_pinpad_that_is_away_leaves_the_codes_and_without_them_nothing() {
+    let mut desk = Desk::new();
+    desk.does(Event::PinpadDown { why: "the cable".into() });
+    desk.does(create(1, None, 50_000));
+    desk.does(accept(1, None));
+    assert_eq!((desk.state(1), &desk.payment(1).run), (&State::AwaitingPayer, &None));
+    desk.does(Event::Scanned { text: CODE.into() });
+    assert_eq!((charges(&desk), desk.payment(1).method), (1, Method::Click));
+    desk.answers(1, Outcome::Approved(Approval::default()));
+
+    desk.does(create(2, Some(Method::Humo), 50_000));
+    assert!(matches!(desk.tries(accept(2, None)), Err(Denial::PinpadAbsent { .. })));
+}
+
+#[test]
+fn a_code_that_nobody_here_takes_money_for_is_refused_before_anything_is_sent() {
+    let mut desk = Desk::new();
+    desk.does(create(1, None, 50_000));
+    desk.does(create(2, Some(Method::Humo), 50_000));
+    for event in [accept(1, Some("what is this")), accept(2, Some(CODE))] {
+        assert!(matches!(desk.tries(event), Err(Denial::CodeUnfit { .. })));
+    }
+    desk.sells(sell(3, Method::Click, 50_000, Some(CODE)));
+    assert!(matches!(desk.tries(accept(1, Some(CODE))), Err(Denial::CodeUsed { by }) if by == id(3)));
+    desk.does(accept(1, Some(PAYME)));
+    assert_eq!((desk.payment(1).method, desk.state(1)), (Method::Payme, &State::BankProcessing));
+}
+
+#[test]
+fn a_restart_in_auto_asks_the_pinpad_where_it_was_asked_and_cancels_where_only_a_code_was_awaited() {
+    let mut desk = auto();
+    desk.does(Event::Started);
+    assert_eq!(desk.state(1).name(), "in_doubt");
+    let mut desk = auto();
+    desk.ends(Some(ResultClass::Cancelled));
+    desk.does(Event::Started);
+    assert_eq!(*desk.state(1), State::Cancelled { by: CancelledBy::Restart });
+}
