@@ -46,6 +46,7 @@ const FROZEN_MIGRATIONS: &[(&str, u64)] = &[
     ("0002-settlement-tokens.sql", 0x6c18_8956_df67_c1d4),
     ("0003-last-card-sales.sql", 0x38e9_43cb_39aa_51a1),
     ("0004-receipt-bodies.sql", 0x5a40_121f_290e_4c42),
+    ("0005-created-payments.sql", 0x0137_db88_d138_2c71),
 ];
 
 /// Which rooms a room may name; the rooms that are not listed here are joined by the daemon and may name all.

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use tolov::payment::fiscal::Fiscal;
-use tolov::payment::sale::{
-    Merchant, Method, Payment, PaymentId, Private, Refund, RefundId, RefundKind, RefundState, State,
-};
+use tolov::payment::sale::{Method, Payment, PaymentId, Private, Refund, RefundId, RefundKind, RefundState, State};
 use tolov::payment::sbp::{Loyalty, LoyaltyKind, Points, QrCode, Sbp, SbpAsk};
 use tolov::payment::{Currency, Money};
 use tolov::provider::qrm::{Qrm, QrmSettings, Sockets};
@@ -43,29 +40,10 @@ pub(crate) fn with_settings(settings: QrmSettings, key: &str) -> Qrm {
 /// A sale that asks for its code.
 pub(crate) fn sale(kopecks: i64, ask: SbpAsk) -> Payment {
     Payment {
-        id: PaymentId(Uuid::new_v4()),
-        method: Method::Sbp,
-        amount: rub(kopecks),
-        code: None,
         attended: true,
-        token: None,
-        order_id: None,
-        merchant: Merchant::default(),
-        created_ms: 0,
-        updated_ms: 0,
         state: State::AwaitingPayer,
-        since_ms: 0,
-        late: false,
-        approval: None,
-        fiscal: Fiscal::None,
-        confirmations: Vec::new(),
-        run: None,
         sbp: Some(Box::new(Sbp { ask, ..Sbp::default() })),
-        refunds: Vec::new(),
-        resolution: None,
-        answered: false,
-        warned_of: None,
-        answer: None,
+        ..Payment::new(PaymentId(Uuid::new_v4()), Method::Sbp, rub(kopecks), 0)
     }
 }
 

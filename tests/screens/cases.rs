@@ -5,9 +5,8 @@ use std::sync::Arc;
 use tolov::payment::card::{Run, RunId, RunOver, Settlement, SettlementId, SettlementState};
 use tolov::payment::code::CodeKind;
 use tolov::payment::event::Notice;
-use tolov::payment::fiscal::Fiscal;
 use tolov::payment::sale::{
-    CancelledBy, Decline, DeclineKind, Doubt, Merchant, Payment, Refund, RefundId, RefundKind, RefundState, UnixMs,
+    CancelledBy, Decline, DeclineKind, Doubt, Payment, Refund, RefundId, RefundKind, RefundState, UnixMs,
 };
 use tolov::payment::sbp::{QrCode, QrStatus, Sbp};
 use tolov::payment::{Currency, Method, Money, PaymentId, State};
@@ -34,30 +33,13 @@ pub(crate) fn all() -> Vec<(String, Language, Snapshot)> {
 }
 
 fn payment(method: Method, sum: i64, state: State) -> Payment {
+    let id = PaymentId(Uuid::from_u128(0x3f2a_9c1d_0000_4000_8000_0000_0000_0001));
     Payment {
-        id: PaymentId(Uuid::from_u128(0x3f2a_9c1d_0000_4000_8000_0000_0000_0001)),
-        method,
-        amount: Money::from_minor(sum * 100, Currency::Uzs),
-        code: None,
         attended: true,
-        token: None,
-        order_id: None,
-        merchant: Merchant::default(),
-        created_ms: NOW_MS - 4_000,
         updated_ms: NOW_MS - 1_000,
         state,
         since_ms: NOW_MS - 1_000,
-        late: false,
-        approval: None,
-        fiscal: Fiscal::None,
-        confirmations: Vec::new(),
-        run: None,
-        sbp: None,
-        refunds: Vec::new(),
-        resolution: None,
-        answered: false,
-        warned_of: None,
-        answer: None,
+        ..Payment::new(id, method, Money::from_minor(sum * 100, Currency::Uzs), NOW_MS - 4_000)
     }
 }
 

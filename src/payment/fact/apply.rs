@@ -219,27 +219,7 @@ impl Payment {
                 self.method = method.unwrap_or(self.method);
                 if after_card { Ok(()) } else { self.become_state(State::BankProcessing) }
             }
-            Fact::Wished { wish, .. } => {
-                self.wishes.push(wish.clone());
-                Ok(())
-            }
-            Fact::Edited { method, auto, amount, method_id, sbp, .. } => {
-                (self.method, self.auto, self.amount) = (*method, *auto, *amount);
-                self.sbp.clone_from(sbp);
-                self.parties.get_or_insert_default().method_id.clone_from(method_id);
-                Ok(())
-            }
-            Fact::Accepted { method, code, attended, state, run, warned_of, link_id, .. } => {
-                self.method = *method;
-                self.code.clone_from(code);
-                self.attended = *attended;
-                self.run = run.as_ref().map(|(run, before)| Run::new(*run, before.clone()));
-                self.warned_of = *warned_of;
-                if let Some(sbp) = &mut self.sbp {
-                    sbp.link_id.clone_from(link_id);
-                }
-                self.become_state(state.clone())
-            }
+            Fact::Wished { .. } | Fact::Edited { .. } | Fact::Accepted { .. } => self.take_order(fact),
             Fact::Approved { approval, late, fiscal, .. } => {
                 self.approval = Some(approval.clone());
                 self.late = *late;
@@ -302,6 +282,34 @@ impl Payment {
                 Ok(())
             }
             _ => self.take_receipt(at_ms, fact),
+        }
+    }
+
+    /// Take one fact about this payment as a till ordered it.
+    fn take_order(&mut self, fact: &Fact) -> Result<(), ApplyError> {
+        match fact {
+            Fact::Wished { wish, .. } => {
+                self.wishes.push(wish.clone());
+                Ok(())
+            }
+            Fact::Edited { method, auto, amount, method_id, sbp, .. } => {
+                (self.method, self.auto, self.amount) = (*method, *auto, *amount);
+                self.sbp.clone_from(sbp);
+                self.parties.get_or_insert_default().method_id.clone_from(method_id);
+                Ok(())
+            }
+            Fact::Accepted { method, code, attended, state, run, warned_of, link_id, .. } => {
+                self.method = *method;
+                self.code.clone_from(code);
+                self.attended = *attended;
+                self.run = run.as_ref().map(|(run, before)| Run::new(*run, before.clone()));
+                self.warned_of = *warned_of;
+                if let Some(sbp) = &mut self.sbp {
+                    sbp.link_id.clone_from(link_id);
+                }
+                self.become_state(state.clone())
+            }
+            _ => Ok(()),
         }
     }
 

@@ -6,8 +6,7 @@ use crate::limits;
 use crate::payment::Currency;
 use crate::payment::card::{ResultClass, Run, RunId, RunOver, RunResult, Settlement, SettlementId, SettlementState};
 use crate::payment::event::Notice;
-use crate::payment::fiscal::Fiscal;
-use crate::payment::sale::{Decline, DeclineKind, Doubt, Merchant, Payment, State};
+use crate::payment::sale::{Decline, DeclineKind, Doubt, Payment, State};
 use crate::snapshot::{Devices, Presence, QueueDepth, Shift, StoreHealth};
 
 const NOW_MS: UnixMs = 1_700_000_000_000;
