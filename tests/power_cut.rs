@@ -57,8 +57,9 @@ enum Cut {
     WhenDone,
 }
 
-/// For the PinPad to be found, asked and relieved of its last doubt. Most of a second is usual; a loaded machine takes longer.
-const CARD_LINE_PATIENCE: Duration = Duration::from_secs(8);
+/// For the PinPad to be found, asked and relieved of its last doubt. Most of a second is usual; a loaded machine may lose a question to
+/// the PinPad's own patience, and the next one is asked after 15 s.
+const CARD_LINE_PATIENCE: Duration = Duration::from_secs(25);
 /// For QRManager's word about a code that was paid or a refund that it took: 300 ms are usual.
 const QRM_PATIENCE: Duration = Duration::from_secs(3);
 /// For everything that can end by itself to have ended: some rounds of questions to the PinPad.

@@ -1,6 +1,7 @@
 //! What the PinPad's answers prove about what is in doubt. Evidence matches terminal, receipt number, RRN and amount, never clocks.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::super::pinpad::{card_approval, refund, rrn, sale, settlement};
 use super::super::{Rejection, Step};
@@ -71,7 +72,8 @@ impl Step {
         }
     }
 
-    /// The PinPad's last transaction is still the one before ours, or its whole report lists that one and nothing unclaimed after it.
+    /// The PinPad's last transaction is one that was over before ours began, or its whole report lists the one before ours and nothing
+    /// unclaimed after it.
     fn proves_absent(&self, run: &Run, question: Question, heard: &Run, listed: &[&Slip]) -> bool {
         let class = heard.result.as_ref().map(|r| r.class);
         if run.before.as_ref().is_none_or(|before| before.none) {
@@ -85,16 +87,31 @@ impl Step {
         }
         let is_before = |slip: &Slip| slip.rrn == before.rrn && slip.conflict.is_none();
         match question {
-            Question::LastTransaction => is_before(&heard.slip),
+            // After the void of an older sale, which has that sale's numbers, the last transaction is a later sale.
+            Question::LastTransaction => is_before(&heard.slip) || self.is_an_earlier_sale(before, &heard.slip),
             Question::DetailedReport | Question::ShortReport => {
                 let claimed = |slip: &Slip| {
                     slip.rrn.as_ref().is_some_and(|rrn| self.t.with_upstream(Method::Humo, rrn).next().is_some())
                         || slip.approved == Some(false)
+                        || is_refund(slip)
                         || is_before(slip)
                 };
-                listed.iter().any(|slip| is_before(slip)) && listed.iter().all(|slip| claimed(slip))
+                let mut operations = listed.iter().filter(|slip| speaks_of_an_operation(slip));
+                listed.iter().any(|slip| is_before(slip)) && operations.all(|slip| claimed(slip))
             }
         }
+    }
+
+    /// A card sale of another payment, number by number as its own slip had it, on the PinPad that was at work before ours. One sale is at
+    /// work at a time, so it was over before ours began, and ours would be the last one, had it happened.
+    fn is_an_earlier_sale(&self, before: &CardMark, slip: &Slip) -> bool {
+        let is_it = |p: &Arc<Payment>| {
+            let own = sale_mark(p);
+            let told = own.receipt_number.is_some() && own.terminal_id.is_some();
+            told && own == slip.mark() && is_amount(slip, p.amount)
+        };
+        let here = slip.terminal_id == before.terminal_id && slip.conflict.is_none();
+        here && slip.rrn.as_ref().is_some_and(|rrn| self.t.with_upstream(Method::Humo, rrn).any(is_it))
     }
 
     /// Only the last transaction speaks of a refund: a report lists it among others that look alike. Of a void a report speaks, too.
@@ -265,6 +282,24 @@ fn age(before: &CardMark, slip: &Slip) -> Option<Ordering> {
 /// The slip has the receipt number of that operation, in the same shift.
 fn same_receipt(before: &CardMark, slip: &Slip) -> bool {
     before.receipt_number.is_some() && before.receipt_number == slip.receipt_number && before.shift == slip.shift
+}
+
+/// A part of a report that stands for something done with a card. Its heads and totals name the terminal, the shift and the day, and no more.
+fn speaks_of_an_operation(slip: &Slip) -> bool {
+    let of_a_card = [&slip.rrn, &slip.authorisation_code, &slip.response_code, &slip.card_masked, &slip.receipt_number];
+    let money = [slip.amount_minor, slip.surcharge_minor, slip.total_minor];
+    of_a_card.iter().any(|field| field.is_some())
+        || money.iter().any(Option::is_some)
+        || slip.operation.is_some()
+        || slip.approved.is_some()
+        || slip.cancelled
+        || slip.conflict.is_some()
+}
+
+/// Money that was given back, and no sale that was voided.
+fn is_refund(slip: &Slip) -> bool {
+    let refunds = |operation: &String| ["возврат", "refund"].contains(&operation.to_lowercase().as_str());
+    !slip.cancelled && slip.operation.as_ref().is_some_and(refunds)
 }
 
 /// A slip of money that went back.

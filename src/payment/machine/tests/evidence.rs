@@ -140,6 +140,69 @@ fn the_void_of_an_older_sale_is_told_by_the_report_and_not_by_the_last_transacti
     }
 }
 
+/// Two sales of which the older one was voided, and then a sale that was cut before anything was said of it.
+fn doubtful_sale_after_the_void_of_an_older_one(printed: impl Fn(u64, u32) -> Slip) -> Desk {
+    let mut desk = Desk::new();
+    for (number, minor) in [(1, 50_000), (2, 60_000)] {
+        desk.sells(sell(number, Method::Humo, minor, None));
+        desk.prints(printed(u64::try_from(minor).unwrap(), u32::try_from(number).unwrap()));
+        desk.ends(Some(ResultClass::Approved));
+        desk.does(Event::Answered { payment: id(number) });
+    }
+    desk.does(back(9, 1, 50_000));
+    desk.prints(Slip { cancelled: true, ..printed(50_000, 1) });
+    desk.ends(Some(ResultClass::ApprovedForVoid));
+    desk.doubtful_sale(3, 60_000);
+    desk
+}
+
+fn on_terminal(minor: u64, number: u32) -> Slip {
+    Slip { terminal_id: Some("01000002".into()), ..slip(minor, number) }
+}
+
+#[test]
+fn the_totals_of_a_report_are_no_operation_that_might_be_the_sale_in_doubt() {
+    let voided = Slip { cancelled: true, ..slip(50_000, 1) };
+    let totals = Slip { terminal_id: Some("01000002".into()), shift: Some("1".into()), ..Slip::default() };
+    let refund = Slip { operation: Some("refund".into()), ..slip(60_000, 4) };
+    // Nobody here knows of it: it may be the one that was cut, voided by hand since.
+    let voided_by_hand = Slip { operation: Some("sale".into()), cancelled: true, ..slip(70_000, 5) };
+    // A paper that names an amount names money.
+    let unnamed = Slip { amount_minor: Some(60_000), ..totals.clone() };
+    for (last, state) in
+        [(&totals, "declined"), (&refund, "declined"), (&voided_by_hand, "in_doubt"), (&unnamed, "in_doubt")]
+    {
+        let mut desk = doubtful_sale_after_the_void_of_an_older_one(slip);
+        desk.asked(Question::LastTransaction, &[slip(60_000, 2)]);
+        assert_eq!(desk.state(3).name(), "in_doubt", "the numbers of a slip that names no terminal prove nothing");
+        desk.asked(Question::DetailedReport, &[voided.clone(), slip(60_000, 2), last.clone()]);
+        assert_eq!(desk.state(3).name(), state, "{last:?}");
+    }
+}
+
+#[test]
+fn after_the_void_of_an_older_sale_the_last_transaction_proves_absence_where_it_is_a_sale_known_by_every_number() {
+    let known = on_terminal(60_000, 2);
+    let elsewhere = Slip { terminal_id: Some("01000003".into()), ..known.clone() };
+    let other_receipt = Slip { receipt_number: Some("3".into()), ..known.clone() };
+    let other_shift = Slip { shift: Some("2".into()), ..known.clone() };
+    let other_amount = Slip { amount_minor: Some(70_000), ..known.clone() };
+    for (shown, state) in [
+        (known, "declined"),
+        (elsewhere, "in_doubt"),
+        (other_receipt, "in_doubt"),
+        (other_shift, "in_doubt"),
+        (other_amount, "in_doubt"),
+    ] {
+        let mut desk = doubtful_sale_after_the_void_of_an_older_one(on_terminal);
+        desk.asked(Question::LastTransaction, std::slice::from_ref(&shown));
+        assert_eq!(desk.state(3).name(), state, "{shown:?}");
+    }
+    let mut desk = doubtful_sale_after_the_void_of_an_older_one(on_terminal);
+    desk.asked(Question::LastTransaction, &[on_terminal(60_000, 3)]);
+    assert_eq!(*desk.state(3), State::Paid, "another one of the same amount is ours");
+}
+
 #[test]
 fn a_sale_called_off_and_never_heard_of_again_holds_the_cards_and_can_be_resolved() {
     let mut desk = Desk::new();
