@@ -339,10 +339,14 @@ impl<L: Ledger> Driver<L> {
 
     /// A subject as it stands; in doubt while the answer about its money is not on disk.
     fn reply(&self, subject: Subject) -> Option<Reply> {
-        let unwritten = self
-            .unwritten
-            .get(&subject)
-            .map(|why| Doubt::Answer { text: format!("the answer came, but it is not written down yet: {why}") });
+        let owed = |subject| self.unwritten.get(&subject);
+        let why = match subject {
+            // Whoever asks for an SBP sale again waits for its code, too.
+            Subject::Payment(id) => owed(subject).or_else(|| owed(Subject::Code(id))),
+            _ => owed(subject),
+        };
+        let unwritten =
+            why.map(|why| Doubt::Answer { text: format!("the answer came, but it is not written down yet: {why}") });
         let payment = |id| self.terminal.payments.get(id).cloned();
         match &subject {
             Subject::Payment(id) | Subject::Code(id) => payment(id).map(|mut p| {

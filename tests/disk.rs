@@ -5,6 +5,8 @@
 
 #![cfg(feature = "demo")]
 
+#[path = "disk/sbp.rs"]
+mod sbp;
 mod support;
 
 use std::fs;
