@@ -29,6 +29,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::driver::{Driver, Handle, LedgerError};
 use crate::limits;
+use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::payment::card::SettlementState;
 use crate::payment::event::Event;
@@ -71,8 +72,10 @@ pub async fn run(settings: Settings, passed: Passed) -> Result<(), StartError> {
     let store = Store::open(&settings.store.dir, &StoreOptions::at(clock.wall_ms()))?;
     let archive = Arc::new(store.archive()?);
     let (driver, handle) = Driver::new(store, assemble::policy(&settings), clock.clone())?;
+    let metrics = Arc::new(Metrics::new(&clock));
+    let driver = driver.witnessed_by(metrics.clone());
 
-    let providers = Arc::new(assemble::providers(&settings));
+    let providers = Arc::new(metrics.timing(&assemble::providers(&settings)));
     let early = providers.clone();
     tokio::task::spawn_blocking(move || early.prepare());
     let qrm = assemble::qrm(&settings).clients(Some(&settings.store.dir));
@@ -91,7 +94,7 @@ pub async fn run(settings: Settings, passed: Passed) -> Result<(), StartError> {
     let outbox = tokio::spawn(outbox.listening_to(callback::spawn(&settings, &stopped)).run());
 
     let places = listen::open(&settings, passed).await?;
-    let door = assemble::api(&settings, frame, &qrm);
+    let door = assemble::api(&settings, frame, &qrm, metrics);
     let tills = tokio::spawn(api::serve(places, handle.clone(), archive.clone(), door, until(stopped.clone())));
     let technicians = desk::spawn(&settings, &handle, archive.clone(), &clock, &stopped).await;
     let pictures = handle.clone();

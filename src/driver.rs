@@ -13,6 +13,7 @@ pub mod ledger;
 mod picture;
 #[cfg(test)]
 mod tests;
+pub mod witness;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use crate::snapshot::{QueueDepth, Snapshot, StoreHealth};
 use handle::Word;
 pub use handle::{Envelope, Handle, Ticket};
 pub use ledger::{Entry, Ledger, LedgerError, OpenItems};
+pub use witness::{Commit, Move, Witness};
 
 /// The owner of the state.
 pub struct Driver<L> {
@@ -56,6 +58,14 @@ pub struct Driver<L> {
     last: Option<Arc<Payment>>,
     faults: u64,
     sequence: u64,
+    witnesses: Vec<Arc<dyn Witness>>,
+}
+
+/// What a batch has in its transaction so far.
+#[derive(Default)]
+struct Written {
+    begun: bool,
+    moves: Vec<Move>,
 }
 
 /// What became of one event of a batch, to be told after the commit.
@@ -93,8 +103,16 @@ impl<L: Ledger> Driver<L> {
             last: None,
             faults: 0,
             sequence: 0,
+            witnesses: Vec::new(),
         };
         Ok((driver, Handle::new(sender, seen)))
+    }
+
+    /// Tell somebody else of every commit, too.
+    #[must_use]
+    pub fn witnessed_by(mut self, witness: Arc<dyn Witness>) -> Self {
+        self.witnesses.push(witness);
+        self
     }
 
     /// Work until `stop` is set or every [`Handle`] is gone. `release` carries effects out and must not wait.
@@ -200,9 +218,9 @@ impl<L: Ledger> Driver<L> {
     fn decide_and_commit(&mut self, events: &[&Event], now: Now) -> Result<Vec<Result<Decision, Denial>>, LedgerError> {
         let mut next = self.terminal.clone();
         let mut results = Vec::with_capacity(events.len());
-        let mut writing = false;
+        let mut written = Written::default();
         for event in events {
-            let result = self.decide(&mut next, event, now, &mut writing);
+            let result = self.decide(&mut next, event, now, &mut written);
             match result {
                 Ok(decided) => results.push(decided),
                 Err(failed) => {
@@ -211,14 +229,16 @@ impl<L: Ledger> Driver<L> {
                 }
             }
         }
-        if writing {
+        if written.begun {
             // Asked within the transaction, where it costs no other one.
             let depth = self.ledger.queue_depth().ok();
+            let began_us = self.clock.monotonic_us();
             if let Err(failed) = self.ledger.commit() {
                 self.ledger.rollback();
                 return Err(failed);
             }
             self.depth = depth;
+            self.tell_witnesses(written.moves, events.len(), began_us, now);
         }
         self.terminal = next;
         Ok(results)
@@ -231,10 +251,10 @@ impl<L: Ledger> Driver<L> {
         next: &mut Terminal,
         event: &Event,
         now: Now,
-        writing: &mut bool,
+        written: &mut Written,
     ) -> Result<Result<Decision, Denial>, LedgerError> {
-        match (self.decide_as_told(next, event, now, writing)?, as_a_doubt(event)) {
-            (Err(Denial::Store { .. }), Some(doubt)) => self.decide_as_told(next, &doubt, now, writing),
+        match (self.decide_as_told(next, event, now, written)?, as_a_doubt(event)) {
+            (Err(Denial::Store { .. }), Some(doubt)) => self.decide_as_told(next, &doubt, now, written),
             (decided, _) => Ok(decided),
         }
     }
@@ -244,7 +264,7 @@ impl<L: Ledger> Driver<L> {
         next: &mut Terminal,
         event: &Event,
         now: Now,
-        writing: &mut bool,
+        written: &mut Written,
     ) -> Result<Result<Decision, Denial>, LedgerError> {
         self.load_named(next, event)?;
         let (after, decision) = match machine::step(next, event, now) {
@@ -257,12 +277,17 @@ impl<L: Ledger> Driver<L> {
             }
         };
         if !decision.facts.is_empty() {
-            if !*writing {
+            if !written.begun {
                 self.ledger.begin()?;
-                *writing = true;
+                written.begun = true;
             }
-            match self.ledger.append(&entry(next, &after, &decision, now)) {
-                Ok(()) => {}
+            let entry = entry(next, &after, &decision, now);
+            match self.ledger.append(&entry) {
+                Ok(()) if self.witnesses.is_empty() => {}
+                Ok(()) => written.moves.extend(entry.payments.into_iter().map(|after| {
+                    let before = next.payments.get(&after.id).cloned();
+                    Move { before, after }
+                })),
                 Err(LedgerError::Rule(rule)) => {
                     self.faults += 1;
                     error!(rule, "the store refused a line; the event was dropped");
@@ -381,7 +406,8 @@ impl<L: Ledger> Driver<L> {
             self.depth = self.ledger.queue_depth().ok();
         }
         let queue = self.depth.unwrap_or_else(|| self.pictures.borrow().queue);
-        let picture = picture::of(&self.terminal, queue, &self.health, self.last.as_ref(), self.faults, self.sequence);
+        let made = (self.sequence, self.clock.monotonic_ms());
+        let picture = picture::of(&self.terminal, queue, &self.health, self.last.as_ref(), self.faults, made);
         self.pictures.send_replace(Arc::new(picture));
     }
 }

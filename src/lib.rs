@@ -18,6 +18,7 @@ pub mod driver;
 pub mod history;
 pub mod limits;
 pub mod log;
+pub mod metrics;
 pub mod outbox;
 pub mod payment;
 pub mod pinpad;

@@ -45,6 +45,8 @@ limits! {
 
     /// The driver looks up from an empty queue at least so often, so that its watchdog sees progress.
     DRIVER_IDLE_MS: u64 = 1_000;
+    /// Without a step of the driver for so long the terminal says that it is not ready: its disk hangs.
+    DRIVER_STALLED_MS: u64 = 5_000;
     /// How long a card sale whose answer was never written out is found again by a repeat without a key; later the same amount is a new sale.
     JOIN_UNANSWERED_MS: i64 = 900_000;
 

@@ -1,11 +1,13 @@
 //! What everybody may see: one immutable picture of the terminal after each commit. Screens, answers and metrics are made from it.
 
+pub mod readiness;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::payment::card::Settlement;
 use crate::payment::event::Notice;
-use crate::payment::sale::{Payment, PaymentId, UnixMs};
+use crate::payment::sale::{Method, Payment, PaymentId, UnixMs};
 use crate::payment::sbp::CashLink;
 
 /// The terminal after a commit.
@@ -13,6 +15,10 @@ use crate::payment::sbp::CashLink;
 pub struct Snapshot {
     /// Counts up with every published picture.
     pub sequence: u64,
+    /// When it was made, by the monotonic clock of the driver. The driver makes one at least every [`crate::limits::DRIVER_IDLE_MS`].
+    pub made_monotonic_ms: u64,
+    /// The methods that are set up, fiscal identity included where they need one.
+    pub methods: Vec<Method>,
     /// The payment at the counter: the open one that holds scanner, PinPad and display, or the one whose card money is being given back.
     pub counter: Option<Arc<Payment>>,
     /// Payments in progress, at the counter and beside it.

@@ -56,6 +56,7 @@ const ROOMS: &[(&str, Names)] = &[
     ("src/api", Names::Never(&["store", "provider"])),
     ("src/store", Names::Never(&["api", "provider", "ui", "demo"])),
     ("src/provider", Names::Never(&["api", "store", "ui", "demo"])),
+    ("src/metrics", Names::Never(&["api", "store", "ui", "demo", "config"])),
     ("src/config", Names::Only(&["config", "limits", "payment", "provider"])),
 ];
 

@@ -4,7 +4,7 @@
 //! ```text
 //! server   connections, time limits ─► guard   who asks, from where ─► gateway   /payment/* (seeds 000–002)
 //!                                                                    ├► sbp       /api/v1/sbp/* (what of seed 004 a till uses)
-//!                                                                    └► ops       health, the display's picture, openapi.json
+//!                                                                    └► ops       health, metrics, the display's picture, openapi.json
 //! ```
 //!
 //! `callback` is a door of its own, for a word from outside and nothing else. `docs/api.md` is this room's contract, for whoever writes a till.
@@ -25,6 +25,7 @@ mod socket;
 
 pub use envelope::{Row, TABLE};
 pub use listen::Place;
+pub use ops::Screen;
 pub use server::serve;
 pub use socket::SocketError;
 
@@ -33,16 +34,18 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use crate::clock::Clock;
 use crate::driver::Handle;
 use crate::history::History;
+use crate::metrics::Metrics;
 use crate::payment::money::Unit;
 use crate::payment::sale::Method;
 
 /// Finds the till that a token belongs to. Compares in constant time, and reads its tokens anew when they change.
 pub type TillOf = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// The display as it is now, PNG; `None` while nothing was drawn.
-pub type Screen = Arc<dyn Fn() -> Option<Vec<u8>> + Send + Sync>;
+/// What a method that is set up lacks, where no sale would notice before it is sent: a key.
+pub type Lacks = Arc<dyn Fn(Method) -> Option<String> + Send + Sync>;
 
 /// What this room has to be told.
 #[derive(Clone)]
@@ -63,10 +66,14 @@ pub struct ApiSettings {
     pub sbp: BTreeMap<String, sbp::SbpProfile>,
     /// Who answers questions to QRManager that change nothing; `None` = nobody.
     pub questions: Option<Arc<dyn sbp::Questions>>,
+    /// The terminal in numbers; its clock is the driver's.
+    pub metrics: Arc<Metrics>,
+    /// What `/health/ready` has to know beside the picture.
+    pub lacks: Lacks,
 }
 
 impl Default for ApiSettings {
-    /// The seeds' units (sums, sums, tiyin), no tokens, no display, no QR terminal.
+    /// The seeds' units (sums, sums, tiyin), no tokens, no display, no QR terminal, numbers that nobody counts up.
     fn default() -> Self {
         Self {
             allow_peers: Vec::new(),
@@ -77,6 +84,8 @@ impl Default for ApiSettings {
             screen: None,
             sbp: BTreeMap::new(),
             questions: None,
+            metrics: Arc::new(Metrics::new(&Clock::system())),
+            lacks: Arc::new(|_| None),
         }
     }
 }

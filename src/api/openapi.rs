@@ -11,7 +11,8 @@ use super::{ops, sbp};
         license(name = "MIT OR Apache-2.0")),
     paths(
         sbp::sell, sbp::sale, sbp::cancel, sbp::receipt::receipt, sbp::receipt::bring_receipt, sbp::refunds, sbp::give_back, sbp::products, sbp::search,
-        sbp::cash_link, sbp::register_cash_link, ops::live, ops::ready, ops::screen, ops::openapi,
+        sbp::cash_link, sbp::register_cash_link, ops::health::live, ops::health::ready,
+        ops::numbers, ops::screen::screen, ops::openapi,
     ),
     tags((name = "sbp", description = "Sales by a code that the terminal shows (SBP through QRManager)"),
         (name = "ops", description = "For those who look after the terminal")),

@@ -8,18 +8,19 @@ use hal::pinpad::port::PortSettings;
 use tokio::sync::watch;
 
 use super::questions::QrmQuestions;
-use crate::api::ApiSettings;
 use crate::api::sbp::{Questions, SbpProfile};
+use crate::api::{ApiSettings, Lacks, Screen};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::limits;
+use crate::metrics::Metrics;
 use crate::payment::money::Unit;
 use crate::payment::sale::Method;
 use crate::payment::terminal::Policy;
 use crate::provider::qrm::link::with_banks;
 use crate::provider::qrm::{Profiles, Qrm, QrmSettings, Receipts};
 use crate::provider::{Gateway, GatewayKind, GatewaySettings, Providers};
-use crate::ui::panel::{self, Frame};
+use crate::ui::panel::Frame;
 use crate::ui::text;
 
 /// What the machine has to know.
@@ -83,7 +84,12 @@ pub fn qrm(settings: &Settings) -> Profiles {
 
 /// What the tills' door has to know.
 #[must_use]
-pub fn api(settings: &Settings, frame: watch::Receiver<Arc<Frame>>, qrm: &BTreeMap<String, Arc<Qrm>>) -> ApiSettings {
+pub fn api(
+    settings: &Settings,
+    frame: watch::Receiver<Arc<Frame>>,
+    qrm: &BTreeMap<String, Arc<Qrm>>,
+    metrics: Arc<Metrics>,
+) -> ApiSettings {
     let credentials = settings.credentials.clone();
     let unit = |gateway: &Option<GatewaySettings>| gateway.as_ref().map_or(Unit::Sum, |g| g.amount_unit);
     let questions: Arc<dyn Questions> = Arc::new(QrmQuestions(qrm.clone()));
@@ -94,9 +100,23 @@ pub fn api(settings: &Settings, frame: watch::Receiver<Arc<Frame>>, qrm: &BTreeM
         till_of: Arc::new(move |token| credentials.till_of(token)),
         click_unit: unit(&settings.click),
         payme_unit: unit(&settings.payme),
-        screen: Some(Arc::new(move || Some(panel::png(&frame.borrow().pixels)))),
+        screen: Some(Screen::new(frame)),
+        metrics,
+        lacks: lacks(settings),
         humo_unit: settings.humo.as_ref().map_or(Unit::Tiyin, |humo| humo.amount_unit),
     }
+}
+
+/// A sale by SBP is taken by any QR terminal whose key is there.
+fn lacks(settings: &Settings) -> Lacks {
+    let (credentials, names) = (settings.credentials.clone(), settings.qrm.keys().cloned().collect::<Vec<_>>());
+    Arc::new(move |method| {
+        let has_key = |name: &String| credentials.get(&format!("qrm_{name}")).is_ok();
+        if method != Method::Sbp || names.iter().any(has_key) {
+            return None;
+        }
+        Some(format!("no key of a QR terminal is there (credentials qrm_{})", names.join(", qrm_")))
+    })
 }
 
 /// How the tills' door treats sales at a QR terminal.

@@ -116,6 +116,7 @@ impl<L: Ledger> Driver<L> {
 
     /// Nothing can begin because of `why`; people hear not to switch off only where money is at stake.
     pub(super) fn refuse(&mut self, why: LedgerError) {
+        self.tell_refused();
         let at = self.terminal.pinpad.at.as_ref();
         let words = why.to_string();
         self.health = match self.owed.iter().any(|event| is_about_money(event, at)) {

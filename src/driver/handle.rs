@@ -118,6 +118,18 @@ impl Handle {
         }
     }
 
+    /// Events in the queue, of [`limits::EVENT_QUEUE_LEN`] at most.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity().saturating_sub(self.queue.capacity())
+    }
+
+    /// The end was asked for ([`Self::close`]).
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
     /// The latest picture.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {

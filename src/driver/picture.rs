@@ -12,7 +12,7 @@ pub(super) fn of(
     store: &StoreHealth,
     last: Option<&Arc<Payment>>,
     faults: u64,
-    sequence: u64,
+    (sequence, made_monotonic_ms): (u64, u64),
 ) -> Snapshot {
     let mut in_doubt: Vec<Arc<Payment>> =
         terminal.payments.values().filter(|p| is_in_doubt(terminal, p)).cloned().collect();
@@ -25,8 +25,11 @@ pub(super) fn of(
     };
     let scanner = if terminal.scanner_present { Presence::Up } else { Presence::Down("not found yet".to_owned()) };
     let scans = terminal.policy.methods.iter().any(|m| m.scans());
+    let needs = |method: &Method| *method == Method::Sbp || terminal.policy.merchant.is_some();
     Snapshot {
         sequence,
+        made_monotonic_ms,
+        methods: terminal.policy.methods.iter().copied().filter(needs).collect(),
         counter: terminal.counter().or_else(|| giving_back(terminal)).cloned(),
         open: terminal.payments.values().filter(|p| is_at_work(p)).count(),
         last: last.cloned(),

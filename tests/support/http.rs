@@ -47,7 +47,8 @@ pub fn post(address: SocketAddr, path: &str, body: &str, headers: &[(&str, &str)
     )
 }
 
-fn exchange(address: SocketAddr, request: &str) -> io::Result<Vec<u8>> {
+/// The bytes of an answer to the bytes of a request.
+pub fn exchange(address: SocketAddr, request: &str) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     stream.write_all(request.as_bytes())?;
