@@ -42,6 +42,9 @@ pub struct Run {
     pub entries: Vec<Slip>,
     /// How it ended; `None` while it runs and while nobody knows.
     pub over: Option<RunOver>,
+    /// The PinPad was asked about it. What it says unasked from then on may belong to the question and is no evidence of this run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub questioned: bool,
 }
 
 impl Run {
@@ -59,6 +62,7 @@ impl Run {
             result: None,
             entries: Vec::new(),
             over: None,
+            questioned: false,
         }
     }
 

@@ -222,6 +222,11 @@ pub enum Fact {
         /// As sent, with its meaning.
         result: RunResult,
     },
+    /// The PinPad is asked about a run for the first time.
+    Questioned {
+        /// Which run.
+        job: Job,
+    },
     /// Nothing more will be heard of a run.
     RunOver {
         /// Which run.
@@ -413,6 +418,7 @@ impl Fact {
             | Self::WatchOver { payment }
             | Self::Refunded { payment } => Some(*payment),
             Self::CardPresented { job }
+            | Self::Questioned { job }
             | Self::Printed { job, .. }
             | Self::Tagged { job, .. }
             | Self::Result { job, .. }
@@ -438,6 +444,7 @@ impl Fact {
             | Self::SettlementBecame { settlement, .. }
             | Self::SettlementResolved { settlement, .. } => Some(*settlement),
             Self::CardPresented { job }
+            | Self::Questioned { job }
             | Self::Printed { job, .. }
             | Self::Tagged { job, .. }
             | Self::Result { job, .. }

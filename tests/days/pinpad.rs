@@ -235,9 +235,10 @@ impl Pinpad {
             Question::LastTransaction if self.mute_about_last => Vec::new(),
             Question::LastTransaction => self.book.last().map(Operation::slip).into_iter().collect(),
             Question::DetailedReport => {
-                self.book.iter().filter(|o| o.shift == self.shift).map(Operation::slip).collect()
+                let listed = self.book.iter().filter(|o| o.shift == self.shift).map(Operation::slip);
+                listed.chain([self.totals()]).collect()
             }
-            Question::ShortReport => vec![Slip { shift: Some(self.shift.to_string()), ..Slip::default() }],
+            Question::ShortReport => vec![self.totals()],
         };
         let cut = faults && dice.percent(20);
         if cut {
@@ -265,6 +266,11 @@ impl Pinpad {
         words.extend([Word::Say(Said::Result(RunResult { code: "00".into(), class })), Word::End]);
         self.talk = Talk { run: Some(run), words, card: true, ..Talk::default() };
         None
+    }
+
+    /// The end of a report, as it is read: it names the shift, and no operation.
+    fn totals(&self) -> Slip {
+        Slip { shift: Some(self.shift.to_string()), terminal_id: Some("T1".into()), ..Slip::default() }
     }
 
     /// What the bank holds of a run.

@@ -59,6 +59,7 @@ impl Terminal {
                 Ok(())
             }
             Fact::CardPresented { job }
+            | Fact::Questioned { job }
             | Fact::Printed { job, .. }
             | Fact::Tagged { job, .. }
             | Fact::Result { job, .. }
@@ -194,6 +195,7 @@ impl Terminal {
 fn hear(run: &mut Run, fact: &Fact) {
     match fact {
         Fact::CardPresented { .. } => run.card_presented = true,
+        Fact::Questioned { .. } => run.questioned = true,
         Fact::Printed { text, printed, slip, .. } => {
             run.slip_text.push_str(text);
             if let Some(piece) = &printed.0 {

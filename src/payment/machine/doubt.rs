@@ -9,8 +9,7 @@ use crate::payment::card::{CardMark, Job, Question, Run, RunId, RunOver, Settlem
 use crate::payment::event::{Denial, Effect, Verdict};
 use crate::payment::fact::Fact;
 use crate::payment::sale::{
-    Approval, CancelledBy, Decline, DeclineKind, Doubt, Method, Payment, PaymentId, Refund, RefundState, Resolution,
-    State,
+    Approval, CancelledBy, Decline, DeclineKind, Doubt, Payment, PaymentId, Refund, RefundState, Resolution, State,
 };
 use crate::payment::terminal::{PinpadAt, Terminal};
 use evidence::number;
@@ -62,7 +61,8 @@ impl Step {
             return Ok(());
         }
         let asked = pinpad.next_ask.map_or(0, |ask| ask.asked);
-        let Some(job) = self.t.open_jobs().next().map(|(job, _)| job) else {
+        let open = self.t.open_jobs().next();
+        let Some((job, questioned)) = open.map(|(job, run)| (job, run.is_none_or(|run| run.questioned))) else {
             self.t.pinpad.next_ask = None;
             if self.t.has_to_learn() {
                 self.t.pinpad.at = Some(PinpadAt::Learning { run, heard: Box::new(Run::new(run, None)) });
@@ -75,6 +75,10 @@ impl Step {
             _ if asked.is_multiple_of(2) => Question::LastTransaction,
             _ => Question::DetailedReport,
         };
+        if !questioned {
+            // A line that breaks, and a restart, must not turn the rest of the answer into words about the run itself.
+            self.record(Fact::Questioned { job })?;
+        }
         let heard = Box::new(Run::new(run, None));
         self.t.pinpad.at = Some(PinpadAt::Asking { run, job, question, heard });
         self.effect(Effect::PinpadAsk { run, question });

@@ -68,7 +68,7 @@ impl Step {
     }
 
     pub(super) fn pinpad_said(&mut self, run: RunId, sequence: u32, said: &Said) -> Result<(), Rejection> {
-        let interrupted = self.t.interrupted_job(run);
+        let interrupted = self.t.interrupted_job(run).filter(|job| !self.t.is_questioned(*job));
         match &mut self.t.pinpad.at {
             Some(PinpadAt::Asking { run: at, heard, .. } | PinpadAt::Learning { run: at, heard, .. }) if *at == run => {
                 match said {
@@ -83,7 +83,7 @@ impl Step {
             }
             // Whatever the PinPad is thought to be at: what it says of an open run is evidence.
             _ => {
-                // Of a run that nobody knows any more: let the PinPad go on.
+                // Of a run that nobody knows any more, or of a question that was cut: let the PinPad go on.
                 let Some(job) = interrupted else {
                     self.effect(Effect::PinpadRelease { run, sequence });
                     return Ok(());
@@ -110,7 +110,9 @@ impl Step {
         self.t.pinpad.status = None;
         match self.t.pinpad.at.take() {
             Some(PinpadAt::Job { job, .. }) => self.conclude(job, end)?,
-            Some(PinpadAt::Recovering { job, .. }) if *end == RunEnd::Ended => self.conclude(job, end)?,
+            Some(PinpadAt::Recovering { job, .. }) if *end == RunEnd::Ended && !self.t.is_questioned(job) => {
+                self.conclude(job, end)?;
+            }
             // Nothing more to hear of it, and the line is good: ask.
             Some(PinpadAt::Recovering { .. }) => {}
             Some(PinpadAt::Asking { job, question, heard, .. }) => {
@@ -406,6 +408,11 @@ impl Terminal {
             return Some(*job);
         }
         self.open_jobs().find(|(_, open)| open.is_some_and(|open| open.id == run)).map(|(job, _)| job)
+    }
+
+    /// The PinPad was asked about this operation: what is heard after a lost line may be the rest of its answer, about any operation.
+    fn is_questioned(&self, job: Job) -> bool {
+        self.open_jobs().any(|(open, run)| open == job && run.is_some_and(|run| run.questioned))
     }
 
     /// Whether a card operation may have moved money that nobody knows of.

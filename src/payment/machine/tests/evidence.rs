@@ -99,6 +99,29 @@ fn a_report_proves_only_what_is_younger_than_the_last_known_operation() {
 }
 
 #[test]
+fn the_rest_of_an_answer_that_was_cut_is_no_word_about_the_sale_in_doubt() {
+    let mut desk = Desk::new();
+    desk.heard_card_sale(1, 50_000);
+    desk.doubtful_sale(2, 50_000);
+    let sale = desk.run.unwrap();
+    // The PinPad has begun to show its last transaction when the line breaks; the rest of it comes after.
+    desk.does(Event::Tick { run: RunId(Uuid::from_u128(77)) });
+    desk.says(Said::CardPresented);
+    desk.breaks(RunEnd::Lost { why: "the cable".into() });
+    desk.does(Event::PinpadDown { why: "the cable".into() });
+    desk.does(Event::PinpadUp);
+    assert!(desk.last.effects.iter().any(|e| matches!(e, Effect::PinpadRecover { run, .. } if *run == sale)));
+    desk.run = Some(sale);
+    desk.prints(slip(50_000, 1));
+    assert!(matches!(desk.last.effects[..], [Effect::PinpadRelease { .. }]), "the PinPad is answered all the same");
+    desk.ends(Some(ResultClass::Approved));
+    assert_eq!(desk.state(2).name(), "in_doubt", "the money of payment 1 paid for payment 2");
+    assert_eq!(desk.payment(2).run.as_ref().unwrap().slip, Slip::default());
+    desk.asked(Question::LastTransaction, &[slip(50_000, 1)]);
+    assert!(matches!(desk.state(2), State::Declined(Decline { why: DeclineKind::Absent, .. })));
+}
+
+#[test]
 fn an_earlier_void_of_the_same_amount_does_not_prove_a_later_one() {
     let mut desk = Desk::new();
     desk.heard_card_sale(1, 50_000);
