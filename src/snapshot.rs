@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub methods: Vec<Method>,
     /// The payment at the counter: the open one that holds scanner, PinPad and display, or the one whose card money is being given back.
     pub counter: Option<Arc<Payment>>,
+    /// A code of the customer at the counter was read and waits, unsent, until the PinPad has stopped asking for a card: whose code it is.
+    pub held_code: Option<Method>,
     /// Payments in progress, at the counter and beside it.
     pub open: usize,
     /// The payment that ended last, to be shown for a while.

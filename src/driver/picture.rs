@@ -31,6 +31,7 @@ pub(super) fn of(
         made_monotonic_ms,
         methods: terminal.policy.methods.iter().copied().filter(needs).collect(),
         counter: terminal.counter().or_else(|| giving_back(terminal)).cloned(),
+        held_code: held_code(terminal),
         open: terminal.payments.values().filter(|p| is_at_work(p)).count(),
         last: last.cloned(),
         in_doubt,
@@ -54,6 +55,12 @@ pub(super) fn of(
         pinpad_status: pinpad.status.clone(),
         faults,
     }
+}
+
+/// Whose code is held for the payment at the counter.
+fn held_code(terminal: &Terminal) -> Option<Method> {
+    let counter = terminal.counter()?.id;
+    terminal.held_code.as_ref().filter(|held| held.payment == counter).map(|held| held.method)
 }
 
 /// The payment whose money is on its way back through the PinPad: then it is what goes on at the counter.

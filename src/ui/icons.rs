@@ -24,6 +24,8 @@ pub(super) enum Icon {
     Card,
     /// A code on a phone is wanted.
     Phone,
+    /// Either of them is wanted.
+    CardOrPhone,
     /// Called off.
     Minus,
     /// Too late.
@@ -95,6 +97,17 @@ impl<D: DrawTarget<Color = Rgb565>> Pen<'_, D> {
                     self.block(corner, (4, 4), 0, self.ink)?;
                 }
                 self.block((2, -3), (2, 3), 0, self.ink)
+            }
+            Icon::CardOrPhone => {
+                self.block((-18, -7), (19, 14), 2, self.ink)?;
+                self.block((-18, -4), (19, 4), 0, self.ground)?;
+                self.block((-15, 3), (6, 2), 0, self.ground)?;
+                self.block((3, -13), (14, 26), 3, self.ink)?;
+                self.block((5, -10), (10, 18), 0, self.ground)?;
+                for corner in [(6, -9), (11, -9), (6, 3), (8, -3)] {
+                    self.block(corner, (3, 3), 0, self.ink)?;
+                }
+                self.block((12, 0), (2, 4), 0, self.ink)
             }
             Icon::Minus => self.path(&[(-11, 0), (11, 0)], 5),
             Icon::Clock => {

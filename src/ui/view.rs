@@ -42,6 +42,24 @@ pub enum Face {
         /// Sign of life: counts seconds.
         beat: u8,
     },
+    /// The customer is to show a code of one of `codes`, or to present a card: whichever comes first.
+    AnyWay {
+        /// The sale.
+        sale: Sale,
+        /// A card will do.
+        card: bool,
+        /// Whose codes will do.
+        codes: Vec<Method>,
+        /// Sign of life: counts seconds.
+        beat: u8,
+    },
+    /// The customer has shown a code ([`Sale::method`] says whose), and the PinPad is still asking for a card.
+    CodeRead {
+        /// The sale.
+        sale: Sale,
+        /// Sign of life: counts seconds.
+        beat: u8,
+    },
     /// The customer's phone is to read this code off the display.
     ShowCode {
         /// The sale.
@@ -168,6 +186,8 @@ pub struct Sale {
     pub id: PaymentId,
     /// Who moves the money.
     pub method: Method,
+    /// The customer could choose and has not, so that `method` says nothing yet.
+    pub undecided: bool,
     /// How much.
     pub amount: Money,
 }

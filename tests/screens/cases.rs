@@ -177,6 +177,7 @@ fn other_states() -> Vec<(&'static str, Snapshot)> {
     cases.push(("settlement_in_doubt", settling(SettlementState::InDoubt { why: Doubt::NoResult })));
     cases.extend(shown_code_states());
     cases.extend(settled_states());
+    cases.extend(any_way_states());
     cases
 }
 
@@ -201,6 +202,38 @@ fn settled_states() -> Vec<(&'static str, Snapshot)> {
             "not_settled_not_sent",
             ended(refused(None, Some("the PinPad does not answer")), |run| run.over = Some(RunOver::NotSent)),
         ),
+    ]
+}
+
+/// A payment whose customer chooses between a card and a code.
+fn any_way(state: State, presented: bool, over: Option<RunOver>) -> Payment {
+    let run = Run { card_presented: presented, over, ..Run::new(RunId(Uuid::nil()), None) };
+    Payment { auto: true, run: Some(run), ..payment(Method::Humo, 12_500, state) }
+}
+
+fn any_way_states() -> Vec<(&'static str, Snapshot)> {
+    let at = |pinpad, payment| Snapshot {
+        methods: vec![Method::Humo, Method::Click, Method::Payme],
+        devices: Devices { pinpad: Some(pinpad), scanner: Some(Presence::Up) },
+        ..counter(payment)
+    };
+    let awaiting = |over| any_way(State::AwaitingPayer, false, over);
+    let down = || Presence::Down("no such file".into());
+    let held = |payment| Snapshot { held_code: Some(Method::Click), ..at(Presence::Up, payment) };
+    let code = Some("11000000000000000000".to_owned());
+    let turned_down = any_way(State::BankProcessing, true, Some(RunOver::Ended));
+    vec![
+        ("card_or_code", at(Presence::Up, awaiting(None))),
+        ("card_or_code", at(Presence::Up, awaiting(None))),
+        ("card_or_code", at(Presence::Up, awaiting(None))),
+        ("code_read", held(awaiting(None))),
+        ("code_read", held(awaiting(None))),
+        ("code_read", held(awaiting(None))),
+        ("any_code", at(Presence::Up, awaiting(Some(RunOver::Ended)))),
+        ("any_code_without_pinpad", at(down(), awaiting(Some(RunOver::NotSent)))),
+        ("card_while_a_code_is_held", held(any_way(State::BankProcessing, true, None))),
+        ("code_after_a_card", at(Presence::Up, Payment { method: Method::Click, code, ..turned_down })),
+        ("expired_undecided", last(any_way(State::Expired, false, Some(RunOver::Ended)))),
     ]
 }
 

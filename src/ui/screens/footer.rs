@@ -9,7 +9,7 @@ use embedded_graphics::primitives::{Circle, Line, Primitive, PrimitiveStyle, Rec
 use crate::payment::{Method, PaymentId};
 use crate::ui::lettering::{Height, cut, tame};
 use crate::ui::paint::{FOOTER, Painter, WIDTH, color};
-use crate::ui::text::{Place, Texts, brand};
+use crate::ui::text::{Place, Texts, brand, brands};
 use crate::ui::view::{Age, Face, Sale, View};
 
 /// Pixels of a sign, and the room around it.
@@ -52,11 +52,19 @@ pub(super) fn draw<D: DrawTarget<Color = Rgb565>>(painter: &mut Painter<'_, D>, 
 
 /// What the cashier may quote: the method and the beginning of the transaction's id, or the code of a decline.
 fn tag(texts: &Texts, face: &Face) -> Option<String> {
-    let named = |sale: &Sale| format!("{} {}", brand(sale.method), short_id(sale.id));
+    let named = |sale: &Sale| match sale.undecided {
+        true => short_id(sale.id),
+        false => format!("{} {}", brand(sale.method), short_id(sale.id)),
+    };
     match face {
         Face::Declined { sale, code: Some(code), .. } => Some(coded(texts, sale.method, code)),
         Face::NotSettled { code: Some(code), .. } => Some(coded(texts, Method::Humo, code)),
+        Face::AnyWay { card, codes, .. } => {
+            let card = card.then_some(Method::Humo);
+            Some(brands(&card.into_iter().chain(codes.iter().copied()).collect::<Vec<_>>()))
+        }
         Face::Waiting { sale, .. }
+        | Face::CodeRead { sale, .. }
         | Face::ShowCode { sale, .. }
         | Face::NoCodeYet { sale, .. }
         | Face::Processing { sale, .. } => Some(brand(sale.method).to_owned()),

@@ -43,6 +43,10 @@ fn paint<D: DrawTarget<Color = Rgb565>>(view: &View, painter: &mut Painter<'_, D
             shown_code::sticker(painter, sale, *beat, view.strip)?;
         }
         Face::Waiting { sale, pinpad, beat } => waiting::payer(painter, sale, pinpad.as_deref(), *beat, view.strip)?,
+        Face::AnyWay { sale, card, codes, beat } => {
+            waiting::any_way(painter, sale, *card, codes, *beat, view.strip)?;
+        }
+        Face::CodeRead { sale, beat } => waiting::code_read(painter, sale, *beat, view.strip)?,
         Face::Processing { sale, pinpad, beat } => waiting::bank(painter, sale, pinpad.as_deref(), *beat, view.strip)?,
         Face::Approved { sale, late } => ended::approved(painter, sale, *late)?,
         Face::Declined { sale, reason, words, .. } => ended::declined(painter, sale, *reason, words.as_deref())?,

@@ -82,6 +82,8 @@ fn faces_of(sale: Sale) -> Vec<Face> {
         Face::Approved { sale, late: false },
         Face::Approved { sale, late: true },
         Face::Expired { sale },
+        Face::Expired { sale: Sale { undecided: true, ..sale } },
+        Face::CodeRead { sale, beat: 2 },
         Face::InDoubt { sale },
         Face::Settled { total: Some(sale.amount) },
         Face::Doubts { oldest: vec![sale], more: 0 },
@@ -91,6 +93,11 @@ fn faces_of(sale: Sale) -> Vec<Face> {
         [CancelledBy::Till, CancelledBy::TillGone, CancelledBy::Restart, CancelledBy::Operator, CancelledBy::Provider]
     {
         faces.push(Face::Cancelled { sale, by });
+    }
+    for codes in [vec![Method::Payme], vec![Method::Click, Method::Payme]] {
+        for card in [false, true] {
+            faces.push(Face::AnyWay { sale, card, codes: codes.clone(), beat: 0 });
+        }
     }
     if sale.method == Method::Sbp {
         for (link, failed) in [(LINK, false), (LINK, true), (&LINK.repeat(20), false)] {
@@ -136,7 +143,7 @@ fn all_faces() -> Vec<Face> {
     for method in Method::ALL {
         for minor in [1, 50_000, 1_250_000, 999_999_900, 12_345_678_950, limits::AMOUNT_MAX_TIYIN, i64::MAX] {
             let amount = Money::from_minor(minor, Currency::Uzs);
-            faces.extend(faces_of(Sale { id: PaymentId(Uuid::max()), method, amount }));
+            faces.extend(faces_of(Sale { id: PaymentId(Uuid::max()), method, undecided: false, amount }));
         }
     }
     faces
@@ -145,6 +152,8 @@ fn all_faces() -> Vec<Face> {
 fn strips(face: &Face) -> Vec<Option<Strip>> {
     match face {
         Face::Waiting { .. }
+        | Face::AnyWay { .. }
+        | Face::CodeRead { .. }
         | Face::NoCodeYet { .. }
         | Face::Processing { .. }
         | Face::Approved { late: false, .. } => {
@@ -197,7 +206,8 @@ fn nothing_is_clipped_and_nothing_overlaps_in_any_state_and_language() {
 
 #[test]
 fn the_check_for_overlaps_can_fail() {
-    let sale = Sale { id: PaymentId(Uuid::nil()), method: Method::Humo, amount: Money::from_minor(1, Currency::Uzs) };
+    let amount = Money::from_minor(1, Currency::Uzs);
+    let sale = Sale { id: PaymentId(Uuid::nil()), method: Method::Humo, undecided: false, amount };
     let face = Face::Doubts { oldest: vec![sale; 9], more: 0 };
     assert!(check(&View { face, strip: None, badges: Badges::default() }, Language::En).is_err());
 }

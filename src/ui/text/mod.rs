@@ -151,6 +151,10 @@ texts! {
     show_code_do: Instruction,
     present_card: Headline,
     present_card_do: Instruction,
+    card_or_code: Headline,
+    card_or_code_do: Instruction,
+    code_read: Headline,
+    code_read_do: Instruction,
     /// A code on the display, or on the counter, for the customer's phone.
     scan_with_phone_do: Column,
     scan_again_do: Column,
@@ -282,6 +286,11 @@ pub(super) fn brand(method: Method) -> &'static str {
     }
 }
 
+/// Several of them, in one word that no line breaks: "CLICK/PAYME".
+pub(super) fn brands(methods: &[Method]) -> String {
+    methods.iter().map(|method| brand(*method)).collect::<Vec<_>>().join("/")
+}
+
 /// An amount for people: ("12 500", "soʻm"); the fraction is shown only where there is one.
 pub(super) fn amount(money: Money, language: Language) -> (String, &'static str) {
     let unit = match money.currency() {
@@ -338,6 +347,17 @@ mod tests {
             }
         }
         assert_eq!(offences, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_message_about_the_codes_that_will_do_fits_its_place_with_all_of_them() {
+        let codes: Vec<Method> = Method::ALL.into_iter().filter(|method| method.scans()).collect();
+        for language in Language::ALL {
+            for text in [language.texts().show_code_do, language.texts().card_or_code_do] {
+                let text = text.replace("{}", &brands(&codes));
+                assert_eq!(Place::Instruction.set(&text).1.join(" "), text, "{}", language.name());
+            }
+        }
     }
 
     #[test]

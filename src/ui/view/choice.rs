@@ -72,7 +72,7 @@ fn of_settlement(settlement: &Settlement, now_ms: UnixMs) -> Option<Face> {
 
 /// The face of one payment: of its refund where there is one at work or just ended, else of itself.
 fn of_payment(payment: &Payment, snapshot: &Snapshot, now_ms: UnixMs) -> Face {
-    let sale = Sale { id: payment.id, method: payment.method, amount: payment.amount };
+    let sale = named(payment);
     let pinpad = snapshot.pinpad_status.clone().filter(|_| payment.method == Method::Humo);
     if let Some(refund) = payment.refunds.last() {
         let stage = match refund.state {
@@ -90,6 +90,7 @@ fn of_payment(payment: &Payment, snapshot: &Snapshot, now_ms: UnixMs) -> Face {
         State::Created | State::AwaitingPayer if payment.sbp.is_some() => {
             awaiting_phone(payment, sale, snapshot, now_ms)
         }
+        State::Created | State::AwaitingPayer if payment.auto => awaiting_any_way(payment, sale, snapshot, now_ms),
         State::Created | State::AwaitingPayer => Face::Waiting { sale, pinpad, beat: beat(now_ms, payment.since_ms) },
         State::BankProcessing => Face::Processing { sale, pinpad, beat: beat(now_ms, payment.since_ms) },
         State::Paid | State::Refunded => Face::Approved { sale, late: payment.late },
@@ -103,6 +104,31 @@ fn of_payment(payment: &Payment, snapshot: &Snapshot, now_ms: UnixMs) -> Face {
         State::Expired => Face::Expired { sale },
         State::InDoubt { .. } => Face::InDoubt { sale },
     }
+}
+
+/// What people know a payment by.
+fn named(payment: &Payment) -> Sale {
+    let shown = payment.code.is_some() || payment.run.as_ref().is_some_and(|run| run.card_presented);
+    Sale { id: payment.id, method: payment.method, undecided: payment.auto && !shown, amount: payment.amount }
+}
+
+/// A sale whose customer chooses. Only what works is offered.
+fn awaiting_any_way(payment: &Payment, sale: Sale, snapshot: &Snapshot, now_ms: UnixMs) -> Face {
+    let beat = beat(now_ms, payment.since_ms);
+    if let Some(method) = snapshot.held_code {
+        return Face::CodeRead { sale: Sale { method, undecided: false, ..sale }, beat };
+    }
+    let is_up = |device: &Option<Presence>| *device == Some(Presence::Up);
+    let asked_for_card = payment.run.as_ref().is_some_and(|run| !run.is_over());
+    let card = asked_for_card && is_up(&snapshot.devices.pinpad);
+    // Where nothing works, a code is what the customer can keep ready: the wait for it goes on.
+    let codes = snapshot.methods.iter().copied().filter(|m| m.scans() && (!card || is_up(&snapshot.devices.scanner)));
+    let codes: Vec<Method> = codes.collect();
+    if codes.is_empty() {
+        let sale = Sale { undecided: false, ..sale };
+        return Face::Waiting { sale, pinpad: snapshot.pinpad_status.clone(), beat };
+    }
+    Face::AnyWay { sale, card, codes, beat }
 }
 
 /// An SBP sale that nobody has paid yet. A code is shown only while it is known that it can be paid.
@@ -124,7 +150,7 @@ fn awaiting_phone(payment: &Payment, sale: Sale, snapshot: &Snapshot, now_ms: Un
 fn in_doubt_part(payment: &Payment) -> Sale {
     let refund = payment.refunds.iter().find(|r| matches!(r.state, RefundState::InDoubt { .. }));
     let amount = refund.map_or(payment.amount, |r| r.amount);
-    Sale { id: payment.id, method: payment.method, amount }
+    Sale { amount, ..named(payment) }
 }
 
 /// Whether a payment that ended is still shown. A clock that was set back does not keep it there for ever.
@@ -158,8 +184,15 @@ fn beat(now_ms: UnixMs, since_ms: UnixMs) -> u8 {
 }
 
 pub(super) fn strip(snapshot: &Snapshot, face: &Face, now_ms: UnixMs) -> Option<Strip> {
-    let at_counter =
-        matches!(face, Face::Waiting { .. } | Face::NoCodeYet { .. } | Face::Processing { .. } | Face::Approved { .. });
+    let at_counter = matches!(
+        face,
+        Face::Waiting { .. }
+            | Face::AnyWay { .. }
+            | Face::CodeRead { .. }
+            | Face::NoCodeYet { .. }
+            | Face::Processing { .. }
+            | Face::Approved { .. }
+    );
     if at_counter {
         if let Some((_, scan)) = fresh_scan(snapshot, now_ms) {
             return Some(Strip::Scan(scan));

@@ -238,3 +238,77 @@ fn a_refused_settlement_says_why() {
     assert_eq!(reason(cancelled, Some("993")), Reason::CancelledAtPinpad);
     assert_eq!(reason(|_| {}, None), Reason::Refused);
 }
+
+/// A customer who may choose: the PinPad's run goes on unless it is `over`.
+fn choosing(over: Option<RunOver>) -> Snapshot {
+    let run = Run { over, ..Run::new(RunId(Uuid::nil()), None) };
+    let sale = Payment { auto: true, run: Some(run), ..payment(Method::Humo, State::AwaitingPayer, 0) };
+    Snapshot {
+        counter: Some(Arc::new(sale)),
+        methods: vec![Method::Humo, Method::Click, Method::Payme],
+        devices: Devices { pinpad: Some(Presence::Up), scanner: Some(Presence::Up) },
+        ..Snapshot::default()
+    }
+}
+
+/// Whether a card is asked for, and whose codes.
+fn offered(snapshot: &Snapshot) -> (bool, Vec<Method>) {
+    match shown(snapshot) {
+        Face::AnyWay { card, codes, .. } => (card, codes),
+        Face::Waiting { sale: Sale { method: Method::Humo, .. }, .. } => (true, Vec::new()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn of_the_ways_to_pay_only_those_that_work_are_offered() {
+    let codes = vec![Method::Click, Method::Payme];
+    assert_eq!(offered(&choosing(None)), (true, codes.clone()));
+    assert_eq!(offered(&choosing(Some(RunOver::Ended))), (false, codes.clone()), "the PinPad asks no more");
+    let down = || Some(Presence::Down("the cable".into()));
+
+    let mut no_pinpad = choosing(None);
+    no_pinpad.devices.pinpad = down();
+    assert_eq!(offered(&no_pinpad), (false, codes.clone()));
+    let mut never_asked = choosing(None);
+    Arc::make_mut(never_asked.counter.as_mut().expect("a payment")).run = None;
+    assert_eq!(offered(&never_asked), (false, codes.clone()));
+
+    let mut no_scanner = choosing(None);
+    no_scanner.devices.scanner = down();
+    assert_eq!(offered(&no_scanner), (true, Vec::new()));
+    no_scanner.devices.pinpad = down();
+    assert_eq!(offered(&no_scanner), (false, codes), "nothing works: the wait for a code goes on");
+
+    let mut payme_alone = choosing(None);
+    payme_alone.methods = vec![Method::Payme, Method::Humo, Method::Sbp];
+    assert_eq!(offered(&payme_alone), (true, vec![Method::Payme]), "what the terminal shows is asked for by name");
+}
+
+#[test]
+fn a_code_that_is_held_is_said_to_be_read_until_a_card_is_at_the_bank() {
+    let mut snapshot = choosing(None);
+    snapshot.held_code = Some(Method::Payme);
+    snapshot.pinpad_status = Some("ВСТАВЬТЕ КАРТУ".into());
+    let Face::CodeRead { sale, .. } = shown(&snapshot) else { panic!("not said") };
+    assert_eq!(sale.method, Method::Payme);
+    Arc::make_mut(snapshot.counter.as_mut().expect("a payment")).state = State::BankProcessing;
+    assert!(matches!(shown(&snapshot), Face::Processing { sale: Sale { method: Method::Humo, .. }, .. }));
+}
+
+#[test]
+fn who_would_have_taken_the_money_is_told_only_once_the_customer_has_chosen() {
+    let undecided = |change: fn(&mut Payment)| {
+        let mut sale = Arc::unwrap_or_clone(choosing(Some(RunOver::Ended)).counter.expect("a payment"));
+        sale.state = State::Expired;
+        change(&mut sale);
+        match shown(&ended(sale)) {
+            Face::Expired { sale } => sale.undecided,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(undecided(|_| {}));
+    assert!(!undecided(|sale| sale.code = Some("5050".into())));
+    assert!(!undecided(|sale| sale.auto = false));
+    assert!(!undecided(|sale| sale.run.iter_mut().for_each(|run| run.card_presented = true)));
+}
