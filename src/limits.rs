@@ -97,6 +97,8 @@ limits! {
     CREATED_MAX: usize = 256;
     /// Requests about one created payment that are remembered by their tokens.
     WISHES_MAX: usize = 32;
+    /// The longest that a till may ask to wait for the end of something (`wait`).
+    LONG_POLL_MAX_MS: u64 = 60_000;
     /// For the customer to show a code to the scanner.
     SCAN_WAIT_MS: u64 = 120_000;
     /// One PinPad dialogue, from the request to ENDTR: the vendor's own bound.

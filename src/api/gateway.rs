@@ -9,6 +9,7 @@ mod request;
 mod waiting;
 mod xumo;
 
+pub(super) use request::link_receipt;
 pub(super) use waiting::{Kept, Waiter};
 
 use axum::Router;

@@ -271,6 +271,11 @@ impl<'a> Fields<'a> {
         found.or(names.first()).copied().unwrap_or_default()
     }
 
+    /// A value as it was written, for whoever reads it in a way of its own.
+    pub(super) fn raw(&mut self, name: &str, need: Need) -> Option<&'a RawValue> {
+        self.present(name, need)
+    }
+
     fn present(&mut self, name: &str, need: Need) -> Option<&'a RawValue> {
         match self.known.get(name) {
             Some(value) if value.get() == "null" => self.mistake(name, NULL),

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! server   connections, time limits ─► guard   who asks, from where ─► gateway   /payment/* (seeds 000–002)
+//!                                                                    ├► core      /api/v1/payment/* (seed 003)
 //!                                                                    ├► sbp       /api/v1/sbp/* (what of seed 004 a till uses)
 //!                                                                    └► ops       health, metrics, the display's picture, openapi.json
 //! ```
@@ -11,6 +12,7 @@
 
 pub mod callback;
 pub mod control;
+mod core;
 mod crowd;
 mod envelope;
 mod gateway;
@@ -19,9 +21,11 @@ mod json;
 mod listen;
 mod openapi;
 mod ops;
+pub mod problem;
 pub mod sbp;
 mod server;
 mod socket;
+mod trouble;
 
 pub use envelope::{Row, TABLE};
 pub use listen::Place;
@@ -60,6 +64,10 @@ pub struct ApiSettings {
     pub payme_unit: Unit,
     /// What an amount on `/payment/xumo` counts.
     pub humo_unit: Unit,
+    /// What CLICK's gateway counts: an amount that it cannot say is refused at the door.
+    pub click_upstream_unit: Unit,
+    /// What PAYME's gateway counts.
+    pub payme_upstream_unit: Unit,
     /// The display's picture; `None` = there is no display.
     pub screen: Option<Screen>,
     /// The QR terminals of `/api/v1/sbp/*`, by name.
@@ -81,6 +89,8 @@ impl Default for ApiSettings {
             click_unit: Unit::Sum,
             payme_unit: Unit::Sum,
             humo_unit: Unit::Tiyin,
+            click_upstream_unit: Unit::Sum,
+            payme_upstream_unit: Unit::Sum,
             screen: None,
             sbp: BTreeMap::new(),
             questions: None,

@@ -3,18 +3,21 @@
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{ops, sbp};
+use super::{core, ops, sbp};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "tolov", description = "The till's side of a payment terminal. docs/api.md tells the same in sentences.",
         license(name = "MIT OR Apache-2.0")),
     paths(
+        core::create, core::retrieve, core::status, core::edit, core::cancel, core::accept, core::receipt::receipt,
+        core::receipt::bring_receipt, core::back::refunds, core::back::give_back,
         sbp::sell, sbp::sale, sbp::cancel, sbp::receipt::receipt, sbp::receipt::bring_receipt, sbp::refunds, sbp::give_back, sbp::products, sbp::search,
         sbp::cash_link, sbp::register_cash_link, ops::health::live, ops::health::ready,
         ops::numbers, ops::screen::screen, ops::openapi,
     ),
-    tags((name = "sbp", description = "Sales by a code that the terminal shows (SBP through QRManager)"),
+    tags((name = "payment", description = "Every method of payment by one door (seed 003)"),
+        (name = "sbp", description = "Sales by a code that the terminal shows (SBP through QRManager)"),
         (name = "ops", description = "For those who look after the terminal")),
     modifiers(&Token),
 )]

@@ -5,14 +5,13 @@
 //! why not well. Any other status is a `Problem`, and then nothing was begun. Nobody asks here without a token, on loopback neither.
 
 mod answer;
-mod problem;
 mod questions;
 pub(super) mod receipt;
 mod request;
 
-pub(super) use problem::Problem;
-pub use problem::{Row, TABLE};
 pub use questions::{Asked, Card, Loyal, Product, Products, QuestionError, Questions};
+pub(super) use receipt::read_document;
+pub(super) use request::{meant, token, token_of};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -31,6 +30,7 @@ use super::envelope::{Refusal, Written};
 use super::gateway::{self, Waiter};
 use super::guard::{self, Till};
 use super::json::{FieldErrors, Fields};
+use super::problem::{self, Problem};
 use super::{Api, Room};
 use crate::limits;
 use crate::payment::event::{Denial, Event, Reply};
@@ -81,9 +81,16 @@ fn panicked(what: Box<dyn Any + Send>) -> Response {
 /// A request that passed the guard: who asks, and the whole body.
 pub(super) struct Knock {
     till: String,
-    body: Bytes,
+    pub(super) body: Bytes,
     /// The connection is at work until the answer is there.
     _busy: Option<Busy>,
+}
+
+impl Knock {
+    /// Who asks.
+    pub(super) fn till(&self) -> &str {
+        &self.till
+    }
 }
 
 impl FromRequest<Api> for Knock {
@@ -294,7 +301,7 @@ fn profile_of(api: &Room, uri: &Uri) -> Result<String, Problem> {
     let pairs = uri.query().unwrap_or_default().split('&');
     // Names of profiles have no characters that a query would write differently.
     let named = pairs.filter_map(|pair| pair.strip_prefix("profile=")).next();
-    request::meant(named, set_up(api)?).map_err(|why| FieldErrors::of("profile", why).into())
+    meant(named, set_up(api)?).map_err(|why| FieldErrors::of("profile", why).into())
 }
 
 fn questions(api: &Room) -> Result<&Arc<dyn Questions>, Problem> {

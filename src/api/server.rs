@@ -86,6 +86,7 @@ fn router(driver: Handle, history: Arc<dyn History>, settings: ApiSettings) -> R
     let api = Api(Arc::new(Room { driver, history, settings, kept }));
     Router::new()
         .merge(gateway::routes())
+        .merge(super::core::routes())
         .merge(sbp::routes())
         .merge(ops::routes())
         .fallback(unknown_path)

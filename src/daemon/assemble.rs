@@ -92,12 +92,15 @@ pub fn api(
 ) -> ApiSettings {
     let credentials = settings.credentials.clone();
     let unit = |gateway: &Option<GatewaySettings>| gateway.as_ref().map_or(Unit::Sum, |g| g.amount_unit);
+    let upstream = |gateway: &Option<GatewaySettings>| gateway.as_ref().map_or(Unit::Tiyin, |g| g.upstream_amount_unit);
     let questions: Arc<dyn Questions> = Arc::new(QrmQuestions(qrm.clone()));
     ApiSettings {
         sbp: qrm.iter().map(|(name, qrm)| (name.clone(), sbp_profile(qrm.settings()))).collect(),
         questions: (!qrm.is_empty()).then_some(questions),
         allow_peers: settings.api.allow_peers.clone(),
         till_of: Arc::new(move |token| credentials.till_of(token)),
+        click_upstream_unit: upstream(&settings.click),
+        payme_upstream_unit: upstream(&settings.payme),
         click_unit: unit(&settings.click),
         payme_unit: unit(&settings.payme),
         screen: Some(Screen::new(frame)),

@@ -225,7 +225,7 @@ async fn wrong_paths_methods_types_and_sizes_are_told_in_the_same_shape() {
     let token = ("x_auth_token", TOKEN);
     for (method, path, headers, status, code) in [
         ("GET", "/api/v1/sbp/nowhere", vec![token], 404, "not_found"),
-        ("POST", "/api/v1/payment/create", vec![token], 404, "not_found"),
+        ("POST", "/api/v1/payments", vec![token], 404, "not_found"),
         ("GET", "/api/v1/sbp/sale/not-a-uuid", vec![token], 404, "not_found"),
         ("GET", "/api/v1/sbp/sale/%00%ff", vec![token], 404, "not_found"),
         ("GET", &at("/api/v1/sbp/sale/{id}"), vec![token], 404, "not_found"),

@@ -98,20 +98,25 @@ pub(super) fn confirm(body: &[u8], method: Method) -> Result<Event, FieldErrors>
     let ours = fields.uuid("transaction_id", Need::Optional);
     let need = if ours.is_some() { Need::Optional } else { Need::Required };
     let theirs = fields.text(ids, need, limits::ORDER_ID_MAX_CHARS);
-    let link_name = fields.spelling(links);
-    let link = fields.text(links, Need::Required, limits::CODE_MAX_CHARS);
-    let number = fields.text(&["receipt_id"], Need::Optional, limits::ORDER_ID_MAX_CHARS);
-    let sign = fields.text(&["fiscal_sign"], Need::Optional, limits::ORDER_ID_MAX_CHARS);
-    let receipt = link.and_then(|link| match ReceiptLink::parse(&link) {
-        Ok(link) => receipt(&mut fields, link, number.as_deref(), sign.as_deref()),
-        Err(error) => {
-            fields.mistake(link_name, format!("{error}."));
-            None
-        }
-    });
+    let receipt = link_receipt(&mut fields, links);
     let of = ours.map(|id| SaleRef::Payment(PaymentId(id))).or(theirs.map(|id| sale_ref(method, id)));
     let (receipt, of) = fields.finish(receipt.zip(of))?;
     Ok(Event::Confirm(Confirm { method, of, receipt }))
+}
+
+/// A receipt's link, under the first of `links` that is there, with its number and its sign where the till sends them beside it.
+pub(in crate::api) fn link_receipt(fields: &mut Fields<'_>, links: &[&str]) -> Option<Receipt> {
+    let name = fields.spelling(links);
+    let link = fields.text(links, Need::Required, limits::CODE_MAX_CHARS);
+    let number = fields.text(&["receipt_id"], Need::Optional, limits::ORDER_ID_MAX_CHARS);
+    let sign = fields.text(&["fiscal_sign"], Need::Optional, limits::ORDER_ID_MAX_CHARS);
+    match ReceiptLink::parse(&link?) {
+        Ok(link) => receipt(fields, link, number.as_deref(), sign.as_deref()),
+        Err(error) => {
+            fields.mistake(name, format!("{error}."));
+            None
+        }
+    }
 }
 
 fn receipt(fields: &mut Fields<'_>, link: ReceiptLink, number: Option<&str>, sign: Option<&str>) -> Option<Receipt> {

@@ -8,30 +8,10 @@ pub(super) use shop::{LinkAnswer, LoyalAnswer, ProductsAnswer, link, loyal, prod
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::problem::{self, Row};
+use crate::api::trouble::Trouble;
 use crate::payment::fiscal::{Confirmation, ConfirmationState, Fiscal};
-use crate::payment::sale::{
-    CancelledBy, Decline, DeclineKind, Doubt, Payment, PaymentId, Refund, RefundId, RefundState, State,
-};
+use crate::payment::sale::{Method, Payment, PaymentId, Refund, RefundId, RefundState, State};
 use crate::payment::sbp::{QrStatus, Sbp};
-
-/// Why something that was taken did not, or not yet, end well.
-#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct Trouble {
-    /// What a till's program looks at; the list is in docs/api.md.
-    #[schema(example = "in_doubt")]
-    code: &'static str,
-    /// What is known, in a sentence; QRManager's own words where it has some.
-    message: String,
-    /// What to do.
-    advice: &'static str,
-}
-
-impl Trouble {
-    fn because(row: Row, message: impl Into<String>) -> Self {
-        Self { code: row.code, message: message.into(), advice: row.advice }
-    }
-}
 
 /// An SBP sale as it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -107,7 +87,7 @@ pub(super) fn sale<'a>(payment: &'a Payment, sbp: &'a Sbp, link: fn(&str) -> Str
         created_ms: payment.created_ms,
         updated_ms: payment.updated_ms,
         warnings: warnings(payment, sbp),
-        error: trouble(&payment.state),
+        error: Trouble::of(payment.method, &payment.state),
     }
 }
 
@@ -139,46 +119,6 @@ fn warnings(payment: &Payment, sbp: &Sbp) -> Vec<String> {
         said.push("The money came after the sale had ended: hand the goods over, or give it back.".to_owned());
     }
     said
-}
-
-fn trouble(state: &State) -> Option<Trouble> {
-    Some(match state {
-        State::Created | State::AwaitingPayer | State::BankProcessing | State::Paid | State::Refunded => return None,
-        State::Declined(decline) => declined(decline),
-        State::Cancelled { by } => Trouble::because(problem::CANCELLED, cancelled(*by)),
-        State::Expired => Trouble::because(problem::EXPIRED, "nobody paid in time"),
-        State::InDoubt { why } => in_doubt(why),
-    })
-}
-
-fn declined(decline: &Decline) -> Trouble {
-    let row = match decline.why {
-        DeclineKind::Refused | DeclineKind::CancelledAtPinpad => problem::DECLINED,
-        DeclineKind::Misconfigured => problem::NOT_SET_UP,
-        DeclineKind::NotSent => problem::NOT_SENT,
-        DeclineKind::Absent => problem::ABSENT,
-    };
-    let message = decline.message.clone().or_else(|| decline.code.clone());
-    Trouble::because(row, message.unwrap_or_else(|| "no reason was given".to_owned()))
-}
-
-fn cancelled(by: CancelledBy) -> &'static str {
-    match by {
-        CancelledBy::Till => "the till called it off",
-        CancelledBy::TillGone => "the till hung up before the code was there",
-        CancelledBy::Restart => "the terminal was restarted before the code was there",
-        CancelledBy::Operator => "an operator called it off",
-        CancelledBy::Provider => "QRManager called it off",
-        CancelledBy::Limit => "nobody accepted it in time",
-    }
-}
-
-fn in_doubt(why: &Doubt) -> Trouble {
-    let why = match why {
-        Doubt::Answer { text } => text,
-        _ => "the terminal was restarted before the answer came",
-    };
-    Trouble::because(problem::IN_DOUBT, format!("nobody knows yet whether the money moved: {why}"))
 }
 
 /// One refund.
@@ -213,8 +153,8 @@ fn refund(refund: &Refund) -> RefundAnswer<'_> {
         created_ms: refund.created_ms,
         error: match &refund.state {
             RefundState::Requested | RefundState::Processing | RefundState::Done => None,
-            RefundState::Refused(decline) => Some(declined(decline)),
-            RefundState::InDoubt { why } => Some(in_doubt(why)),
+            RefundState::Refused(decline) => Some(Trouble::declined(decline)),
+            RefundState::InDoubt { why } => Some(Trouble::in_doubt(Method::Sbp, why)),
         },
     }
 }
@@ -331,16 +271,11 @@ pub(super) fn receipt<'a>(payment: &'a Payment, sbp: &'a Sbp, warnings: Vec<Stri
         answer: last.and_then(ofd_answer),
         last_error: last.and_then(|c| c.last_error.as_deref()),
         warnings,
-        error: last.filter(|c| c.state == ConfirmationState::Parked).map(parked),
+        error: last.filter(|c| c.state == ConfirmationState::Parked).map(Trouble::parked),
     }
 }
 
 fn ofd_answer(confirmation: &Confirmation) -> Option<serde_json::Value> {
     let text = confirmation.answer.as_deref()?;
     Some(serde_json::from_str(text).unwrap_or_else(|_| text.into()))
-}
-
-fn parked(confirmation: &Confirmation) -> Trouble {
-    let why = confirmation.last_error.as_deref().unwrap_or("the OFD did not take it");
-    Trouble::because(problem::PARKED, why)
 }

@@ -3,15 +3,15 @@
 use axum::extract::State;
 
 use super::answer::{self, ReceiptAnswer};
-use super::problem;
-use super::{Id, Knock, Problem, denied, known, sbp_of, unexpected};
+use super::{Id, Knock, denied, known, sbp_of, unexpected};
 use crate::api::envelope::Written;
 use crate::api::json::{FieldErrors, Fields};
+use crate::api::problem::{self, Problem};
 use crate::api::{Api, gateway};
 use crate::payment::event::{Confirm, Event, Reply, SaleRef};
 use crate::payment::fiscal::Receipt;
 use crate::payment::receipt::document::{self, DocumentError};
-use crate::payment::sale::Method;
+use crate::payment::sale::{Method, Payment};
 
 /// The receipt of a sale as it stands.
 #[utoipa::path(
@@ -42,11 +42,8 @@ pub(in crate::api) async fn bring_receipt(State(api): State<Api>, id: Id, knock:
     // What is no JSON object is told in the words of every other body.
     Fields::read(&knock.body)?;
     let payment = known(&api, id).await?;
-    let text = std::str::from_utf8(&knock.body).unwrap_or_default();
-    let checked = document::check(&payment, text).map_err(unfit)?;
-    let warnings = checked.warnings.iter().map(ToString::to_string).collect();
+    let (receipt, warnings) = read_document(&payment, &knock.body)?;
     let of = SaleRef::Payment(payment.id);
-    let receipt = Receipt::Electronic(checked.receipt);
     let event = Event::Confirm(Confirm { method: Method::Sbp, of, receipt });
     match gateway::asked_and_given_a_moment(&api, event).await.map_err(|denial| denied(&denial))? {
         Reply::Confirmation(payment, _) => {
@@ -54,6 +51,14 @@ pub(in crate::api) async fn bring_receipt(State(api): State<Api>, id: Id, knock:
         }
         other => Err(unexpected(&other)),
     }
+}
+
+/// The document of the QR terminal's OFD, checked against its sale, and what somebody should know of it.
+pub(in crate::api) fn read_document(payment: &Payment, body: &[u8]) -> Result<(Receipt, Vec<String>), Problem> {
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    let checked = document::check(payment, text).map_err(unfit)?;
+    let warnings = checked.warnings.iter().map(ToString::to_string).collect();
+    Ok((Receipt::Electronic(checked.receipt), warnings))
 }
 
 fn unfit(error: DocumentError) -> Problem {

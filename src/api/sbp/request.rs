@@ -209,7 +209,8 @@ fn asked_for(ask: &SbpAsk, display: bool, order_id: Option<&str>) -> String {
     })
 }
 
-fn token_of(till: &str, token: &str, words: &[&str]) -> Token {
+/// The token of a request that asked for `words`, named so that two tills never share one.
+pub(in crate::api) fn token_of(till: &str, token: &str, words: &[&str]) -> Token {
     Token { key: format!("{till}/{token}"), digest: words.join(" ") }
 }
 
@@ -248,7 +249,8 @@ fn amount(fields: &mut Fields<'_>, need: Need, least: i64) -> Option<i64> {
     amount.filter(|_| currency.is_some())
 }
 
-fn token(fields: &mut Fields<'_>) -> Option<String> {
+/// `idempotency_token`.
+pub(in crate::api) fn token(fields: &mut Fields<'_>) -> Option<String> {
     const NAME: &str = "idempotency_token";
     let token = fields.text(&[NAME], Need::Required, limits::TOKEN_MAX_CHARS)?;
     if !token.bytes().all(|b| b.is_ascii_graphic()) {
@@ -270,7 +272,7 @@ fn profile(fields: &mut Fields<'_>, profiles: &Profiles) -> Option<String> {
 }
 
 /// The QR terminal that is named; where none is, the only one or the one called `main`.
-pub(super) fn meant(named: Option<&str>, profiles: &Profiles) -> Result<String, String> {
+pub(in crate::api) fn meant(named: Option<&str>, profiles: &Profiles) -> Result<String, String> {
     let known = || profiles.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     match named {
         Some(name) if profiles.contains_key(name) => Ok(name.to_owned()),

@@ -23,7 +23,7 @@ pub struct Row {
 /// Declares the table: constants to use, and the list that the documentation is held against.
 macro_rules! table {
     ($($name:ident = $code:literal $status:literal $advice:literal;)+) => {
-        $(pub(in crate::api) const $name: Row = Row { code: $code, status: $status, advice: $advice };)+
+        $(pub(super) const $name: Row = Row { code: $code, status: $status, advice: $advice };)+
 
         /// Every code that `/api/v1/` knows.
         pub const TABLE: &[Row] = &[$($name),+];
@@ -31,32 +31,37 @@ macro_rules! table {
 }
 
 table! {
-    DECLINED = "provider_refused" 200 "QRManager refused. No money moved: correct what the message names, or offer another way to pay.";
-    NOT_SET_UP = "provider_not_set_up" 200 "QRManager does not know this terminal's key. No money moved: check the key qrm_NAME, then sell again with a new token.";
-    NOT_SENT = "not_sent" 200 "QRManager could not be reached and nothing was sent. Check the network, then ask again with a new token.";
+    DECLINED = "provider_refused" 200 "The bank or the provider refused. No money moved: correct what the message names, or offer another way to pay.";
+    NOT_SET_UP = "provider_not_set_up" 200 "The provider says that this terminal is not set up. No money moved: check its settings and its key, then sell again with a new token.";
+    NOT_SENT = "not_sent" 200 "The provider or the PinPad could not be reached and nothing was sent. Check the line, then ask again with a new token.";
     ABSENT = "absent" 200 "It is certain that no money moved. Ask again with a new token if the customer still wants to pay.";
     CANCELLED = "cancelled" 200 "It was called off. Sell again with a new token if the customer still wants to pay.";
     EXPIRED = "expired" 200 "Nobody paid in time. Sell again with a new token if the customer still wants to pay.";
-    IN_DOUBT = "in_doubt" 200 "Do not sell or refund again. Ask GET /api/v1/sbp/sale/{id} until it is settled, or call the operator.";
+    IN_DOUBT = "in_doubt" 200 "Do not sell or refund again. Ask GET /api/v1/payment/{id}/retrieve until it is settled, or call the operator.";
     PARKED = "receipt_parked" 200 "Correct the document as the message says and POST it again, or call the operator.";
     VALIDATION = "validation_error" 400 "Correct the fields that are named and send the request again.";
-    RECEIPT_REFUSED = "receipt_refused" 400 "Correct the document: it does not fit its sale or its QR terminal.";
+    RECEIPT_REFUSED = "receipt_refused" 400 "Correct the receipt: it does not fit its sale or its QR terminal.";
+    INVALID_STATUS = "invalid_status" 400 "Only a payment that is not accepted is edited, and only one before the bank is at work is cancelled. Ask GET /api/v1/payment/{id}/retrieve where it stands.";
     ACCESS = "acces_error" 403 "Send the till's token in x_auth_token, from the till program and to the terminal's own address.";
     NOT_FOUND = "not_found" 404 "Check the path and the transaction_id.";
     METHOD_NOT_ALLOWED = "method_not_allowed" 405 "Use the method that the Allow header names.";
     TOO_SLOW = "too_slow" 408 "Send the whole body at once.";
     BUSY = "busy" 409 "Finish or cancel the payment at the counter, or send display: false, then send this request again.";
     TOKEN_REUSED = "token_reused" 409 "Draw a new idempotency_token for each new request; keep the old one only to repeat the same request.";
+    CODE_USED = "code_used" 409 "This code has paid, or may have paid, another payment: ask the customer for a new one.";
+    PINPAD_BUSY = "pinpad_busy" 409 "Send this request again, with the same token, in a few seconds.";
+    PINPAD_IN_DOUBT = "pinpad_in_doubt" 409 "A card operation is in doubt: take the money in another way, or call the operator. It is asked about by itself.";
+    PINPAD_ABSENT = "pinpad_absent" 409 "Check the PinPad and its cable, then send this request again with the same token; or take the money in another way.";
     LINK_UNUSABLE = "cash_link_unusable" 409 "Ask GET /api/v1/sbp/cash-link where the link stands, and sell again when it is idle.";
-    WRONG_STATE = "wrong_state" 409 "Ask GET /api/v1/sbp/sale/{id} where the sale stands.";
+    WRONG_STATE = "wrong_state" 409 "Ask GET /api/v1/payment/{id}/retrieve where the sale stands.";
     RECEIPT_DIFFERS = "receipt_differs" 409 "Nothing to do if the first document was right; otherwise call the operator.";
-    REFUND_REFUSED = "refund_refused" 409 "Correct the amount; GET /api/v1/sbp/sale/{id}/refund lists what was given back.";
+    REFUND_REFUSED = "refund_refused" 409 "Correct the amount; GET /api/v1/payment/{id}/refund lists what was given back.";
     NOT_SUPPORTED = "not_supported" 409 "This provider gives no money back from here: use its own cabinet, or give cash and note it.";
     TOO_LARGE = "too_large" 413 "Send only the documented fields.";
     NOT_JSON = "not_json" 415 "Send the body as application/json, in UTF-8.";
-    INTERNAL = "internal_error" 500 "Ask GET /api/v1/sbp/sale/{id} before selling again, and report the terminal's log.";
+    INTERNAL = "internal_error" 500 "Ask GET /api/v1/payment/{id}/retrieve before selling again, and report the terminal's log.";
     PROVIDER_ERROR = "provider_error" 502 "QRManager refused the question, nothing was changed. Correct what the message names and ask again.";
-    NOT_CONFIGURED = "not_configured" 503 "Add [qrm.NAME] to tolov.toml and its key to the credentials. Nothing was started.";
+    NOT_CONFIGURED = "not_configured" 503 "Set the method up in tolov.toml, with its key in the credentials and [merchant]. Nothing was started.";
     SALES_CLOSED = "sales_closed" 503 "Call the operator: somebody has to sign before this terminal sells again.";
     STORE_FAILED = "store_failed" 503 "Nothing was started. Call the operator if it lasts: the terminal's disk needs care.";
     OVERLOADED = "overloaded" 503 "Send this request again, with the same token, in a moment.";
@@ -66,7 +71,7 @@ table! {
 
 /// An answer that is no success: nothing was taken, nothing was sent.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::api) struct Problem {
+pub(super) struct Problem {
     /// What a till's program looks at; the list is in docs/api.md.
     #[schema(example = "validation_error")]
     code: &'static str,
@@ -104,13 +109,25 @@ impl Problem {
         }
     }
 
+    /// There is no such payment: in the words of seed 003.
+    pub(super) fn no_payment(id: &str) -> Self {
+        let shown: String = id.chars().filter(|c| !c.is_control()).take(36).collect();
+        Self::because(NOT_FOUND, format!("payment {shown} not found"))
+    }
+
     /// There is no such SBP sale.
     pub(super) fn no_sale(id: &str) -> Self {
         let shown: String = id.chars().filter(|c| !c.is_control()).take(36).collect();
         Self::because(NOT_FOUND, format!("there is no SBP sale {shown} here"))
     }
 
-    fn about(mut self, payment: PaymentId) -> Self {
+    /// Where the payment that it is about stands.
+    pub(super) fn in_state(self, state: &'static str) -> Self {
+        Self { payment_status: Some(state), ..self }
+    }
+
+    /// The payment that it is about.
+    pub(super) fn about(mut self, payment: PaymentId) -> Self {
         self.transaction_id = Some(payment);
         self
     }
@@ -131,11 +148,12 @@ impl From<&Denial> for Problem {
             D::NotConfigured { .. } | D::NoProfile { .. } => because(NOT_CONFIGURED),
             D::CashLink { .. } => because(LINK_UNUSABLE),
             D::Busy { with } => because(BUSY).about(*with),
-            D::PinpadBusy | D::PinpadInDoubt { .. } | D::PinpadAbsent { .. } | D::SettlementRefused { .. } => {
-                because(BUSY)
-            }
+            D::PinpadBusy | D::SettlementRefused { .. } => because(PINPAD_BUSY),
+            D::PinpadInDoubt { .. } => because(PINPAD_IN_DOUBT),
+            D::PinpadAbsent { .. } => because(PINPAD_ABSENT),
             D::SalesClosed { .. } => because(SALES_CLOSED),
-            D::TokenReused { of } | D::CodeUsed { by: of } => because(TOKEN_REUSED).about(*of),
+            D::TokenReused { of } => because(TOKEN_REUSED).about(*of),
+            D::CodeUsed { by } => because(CODE_USED).about(*by),
             D::NotFound { .. } => because(NOT_FOUND),
             D::WrongState { payment, state, .. } => {
                 Self { payment_status: Some(state), ..because(WRONG_STATE).about(*payment) }
@@ -196,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_document_states_every_code_and_no_other() {
-        let document = include_str!("../../../docs/api.md");
+        let document = include_str!("../../docs/api.md");
         let row = |r: &Row| format!("| `{}` | {} | {} |", r.code, r.status, r.advice);
         let held: Vec<String> = TABLE.iter().map(row).collect();
         let table = document.split("<!-- codes -->").nth(1).unwrap();

@@ -1,0 +1,229 @@
+//! `/api/v1/payment/*`: one door to every method of payment (seed 003). A payment is created, perhaps edited or cancelled, accepted, and then
+//! retrieved until it has ended; which provider moves the money is nothing that a till has to know.
+//!
+//! A request that was taken is answered 200, under its own idempotency token for ever the same. Any other status is a [`Problem`], and then
+//! nothing was changed. A till that hangs up changes nothing either: it asks again.
+
+mod answer;
+pub(super) mod back;
+pub(super) mod receipt;
+mod request;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use std::any::Any;
+use std::sync::Arc;
+use tower_http::catch_panic::CatchPanicLayer;
+use uuid::Uuid;
+
+use super::envelope::Written;
+use super::gateway;
+use super::json::FieldErrors;
+use super::problem::{self, Problem};
+use super::sbp::{Id, Knock};
+use super::{Api, Room};
+use crate::driver::Ticket;
+use crate::limits;
+use crate::payment::event::{Denial, Event, Reply};
+use crate::payment::order::{Ask, Asked};
+use crate::payment::sale::{Payment, PaymentId};
+use answer::{Created, Retrieved, Status, Taken};
+use request::{AcceptRequest, CancelRequest, CreateRequest, EditRequest};
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/api/v1/payment/create", post(create))
+        .route("/api/v1/payment/{id}/retrieve", get(retrieve))
+        .route("/api/v1/payment/{id}/retrieve/status", get(status))
+        .route("/api/v1/payment/{id}/edit", post(edit))
+        .route("/api/v1/payment/{id}/cancel", post(cancel))
+        .route("/api/v1/payment/{id}/accept", post(accept))
+        .route("/api/v1/payment/{id}/receipt", get(receipt::receipt).post(receipt::bring_receipt))
+        .route("/api/v1/payment/{id}/refund", get(back::refunds).post(back::give_back))
+        .layer(CatchPanicLayer::custom(panicked))
+}
+
+fn panicked(what: Box<dyn Any + Send>) -> Response {
+    Problem::from(super::server::panicked(what.as_ref())).into_response()
+}
+
+/// Make a payment known. Nobody is asked for money before it is accepted.
+///
+/// The same token with the same body finds the first payment, also after a restart. A payment that is not accepted within a quarter of an
+/// hour is cancelled by itself.
+#[utoipa::path(
+    post, path = "/api/v1/payment/create", tag = "payment", request_body = CreateRequest,
+    responses((status = 200, description = "It is known", body = Created),
+        (status = "4XX", description = "Nothing was created", body = Problem),
+        (status = "5XX", description = "Nothing was created", body = Problem)),
+    security(("till" = []))
+)]
+pub(super) async fn create(State(api): State<Api>, knock: Knock) -> Result<Written, Problem> {
+    let wish = CreateRequest::read(&knock.body, &api.settings)?;
+    let event = Event::Create(Box::new(wish.event(knock.till())));
+    match ask(&api, event).await?.first {
+        Reply::Payment(payment) => Ok(Written::of(200, &Created { transaction_id: payment.id })),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// The payment as it stands.
+#[utoipa::path(
+    get, path = "/api/v1/payment/{id}/retrieve", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
+    responses((status = 200, description = "The payment as it stands", body = Retrieved),
+        (status = "4XX", description = "There is no such payment", body = Problem),
+        (status = "5XX", description = "The store cannot be read", body = Problem)),
+    security(("till" = []))
+)]
+pub(super) async fn retrieve(State(api): State<Api>, id: Id) -> Result<Written, Problem> {
+    let payment = known(&api, id).await?;
+    Ok(Written::of(200, &Retrieved { payment: answer::payment(&api, &payment) }))
+}
+
+/// Where the payment stands.
+#[utoipa::path(
+    get, path = "/api/v1/payment/{id}/retrieve/status", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
+    responses((status = 200, description = "Where it stands", body = Status),
+        (status = "4XX", description = "There is no such payment", body = Problem),
+        (status = "5XX", description = "The store cannot be read", body = Problem)),
+    security(("till" = []))
+)]
+pub(super) async fn status(State(api): State<Api>, id: Id) -> Result<Written, Problem> {
+    let payment = known(&api, id).await?;
+    Ok(Written::of(200, &Status { payment_status: payment.state.name() }))
+}
+
+/// Change the amount or the method of a payment that is not accepted yet.
+#[utoipa::path(
+    post, path = "/api/v1/payment/{id}/edit", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
+    request_body = EditRequest,
+    responses((status = 200, description = "It was edited", body = Taken),
+        (status = "4XX", description = "Nothing was changed", body = Problem),
+        (status = "5XX", description = "Nothing was changed", body = Problem)),
+    security(("till" = []))
+)]
+pub(super) async fn edit(State(api): State<Api>, id: Id, knock: Knock) -> Result<Written, Problem> {
+    let id = named(id)?;
+    let (token, terms) = EditRequest::read(&knock.body, &api.settings)?.asked(knock.till(), id);
+    asked(&api, Ask { payment: id, token, what: Asked::Edit(terms) }).await?;
+    Ok(Written::of(200, &answer::edited(id)))
+}
+
+/// Call a payment off, before the bank is at work.
+///
+/// An SBP code that was shown cannot be withdrawn: it is shown no more and watched on. Money that still comes makes the payment `paid`, `late`.
+#[utoipa::path(
+    post, path = "/api/v1/payment/{id}/cancel", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
+    request_body = CancelRequest,
+    responses((status = 200, description = "It was called off", body = Taken),
+        (status = "4XX", description = "Nothing was changed", body = Problem),
+        (status = "5XX", description = "Nothing was changed", body = Problem)),
+    security(("till" = []))
+)]
+pub(super) async fn cancel(State(api): State<Api>, id: Id, knock: Knock) -> Result<Written, Problem> {
+    let id = named(id)?;
+    let (token, reason) = CancelRequest::read(&knock.body)?.asked(knock.till(), id);
+    asked(&api, Ask { payment: id, token, what: Asked::Cancel { reason } }).await?;
+    Ok(Written::of(200, &answer::cancelled(id)))
+}
+
+/// Take the money of a created payment.
+///
+/// With `qr_code` the provider is asked at once. Without it the terminal waits: for a card at the PinPad, for a code at the scanner, for both
+/// (`auto`), or it shows the SBP code. Answers at once with the payment as it stands; with `wait` when it has ended or is in doubt, or for SBP
+/// when its code is there, after so many seconds at the latest.
+#[utoipa::path(
+    post, path = "/api/v1/payment/{id}/accept", tag = "payment",
+    params(("id" = String, Path, description = "transaction_id"),
+        ("wait" = Option<u64>, Query, minimum = 0, maximum = 60, description = "How long to wait for its end, seconds; 0 if left out")),
+    request_body = AcceptRequest,
+    responses((status = 200, description = "It was accepted", body = Taken),
+        (status = "4XX", description = "Nothing was started", body = Problem),
+        (status = "5XX", description = "Nothing was started", body = Problem)),
+    security(("till" = []))
+)]
+pub(super) async fn accept(State(api): State<Api>, id: Id, uri: Uri, knock: Knock) -> Result<Written, Problem> {
+    let id = named(id)?;
+    let wait_ms = wait_ms(&uri)?;
+    let (token, accept) = AcceptRequest::read(&knock.body)?.asked(knock.till(), id);
+    let what = Asked::Accept(accept);
+    let ticket = asked(&api, Ask { payment: id, token, what }).await?;
+    match within(ticket, wait_ms).await {
+        Reply::Payment(payment) => Ok(Written::of(200, &answer::accepted(&api, &payment))),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Ask the driver.
+async fn ask(api: &Room, event: Event) -> Result<Ticket, Problem> {
+    api.driver.ask(event).await.map_err(|denial| denied(&denial))
+}
+
+async fn asked(api: &Room, wish: Ask) -> Result<Ticket, Problem> {
+    ask(api, Event::Ask(Box::new(wish))).await
+}
+
+/// What became of it within a time, or how it stood at first.
+async fn within(ticket: Ticket, wait_ms: u64) -> Reply {
+    let first = ticket.first.clone();
+    if wait_ms == 0 {
+        return first;
+    }
+    // The daemon's end while it waits changes nothing about what was begun.
+    tokio::time::timeout(limits::wait(wait_ms), ticket.settled()).await.ok().and_then(Result::ok).unwrap_or(first)
+}
+
+/// `wait` of a query: whole seconds.
+fn wait_ms(uri: &Uri) -> Result<u64, Problem> {
+    let Some(text) = parameter(uri, "wait") else { return Ok(0) };
+    let most = limits::LONG_POLL_MAX_MS / 1_000;
+    let seconds = text.parse::<u64>().ok().filter(|seconds| *seconds <= most);
+    let seconds = seconds.ok_or_else(|| FieldErrors::of("wait", format!("Send whole seconds, 0 to {most}.")))?;
+    Ok(seconds * 1_000)
+}
+
+/// A parameter of a query. Nothing that is asked for here has characters that a query would write differently.
+fn parameter<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
+    let pairs = uri.query().unwrap_or_default().split('&');
+    pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+/// The name in the path.
+fn named(id: Id) -> Result<PaymentId, Problem> {
+    let text = id.map(|path| path.0).unwrap_or_default();
+    Uuid::try_parse(&text).map(PaymentId).map_err(|_| Problem::no_payment(&text))
+}
+
+/// The payment of that name, whatever its method and whichever door it came through.
+async fn known(api: &Room, id: Id) -> Result<Arc<Payment>, Problem> {
+    let id = named(id)?;
+    match gateway::find(api, id).await {
+        Ok(Some(payment)) => Ok(payment),
+        Ok(None) => Err(Problem::no_payment(&id.to_string())),
+        Err(why) => Err(Problem::because(problem::STORE_FAILED, why)),
+    }
+}
+
+/// A refusal. What a payment's status forbids is 400 here (seed 003).
+fn denied(denial: &Denial) -> Problem {
+    tracing::info!(%denial, "a till was refused");
+    match denial {
+        Denial::WrongState { payment, state, .. } => {
+            Problem::because(problem::INVALID_STATUS, denial.to_string()).about(*payment).in_state(state)
+        }
+        Denial::NotFound { what } => match what.strip_prefix("transaction_id ") {
+            Some(id) => Problem::no_payment(id),
+            None => Problem::from(denial),
+        },
+        _ => Problem::from(denial),
+    }
+}
+
+/// The driver answered about something else than was asked: a bug there, told honestly here.
+fn unexpected(reply: &Reply) -> Problem {
+    tracing::error!(?reply, "the driver answered about something else");
+    Problem::because(problem::INTERNAL, "the terminal contradicted itself")
+}
