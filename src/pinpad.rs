@@ -1,6 +1,6 @@
 //! Between the PinPad's port (bytes, signals) and the driver (events, effects): it translates, decides nothing, and waits for nobody.
 //!
-//! The slip is gathered here while it is printed: what may be stored is masked with everything before it in mind, what it says is read
+//! The slip is gathered here while it is printed: what may be stored is masked with what stands before it in mind, what it says is read
 //! anew with every piece. After a restart the gathering begins again with what the PinPad still has to say.
 
 use std::path::PathBuf;
@@ -139,7 +139,7 @@ async fn listen(mut signals: mpsc::Receiver<Signal>, driver: Handle) {
 #[derive(Default)]
 struct Paper {
     of: Option<OperationId>,
-    pieces: Vec<String>,
+    printed: paper::Gathered,
 }
 
 impl Paper {
@@ -167,14 +167,13 @@ impl Paper {
 
     fn said(&mut self, operation: OperationId, item: Evidence) -> Said {
         if self.of != Some(operation) {
-            *self = Self { of: Some(operation), pieces: Vec::new() };
+            *self = Self { of: Some(operation), ..Self::default() };
         }
         match item {
             Evidence::CardPresented => Said::CardPresented,
             Evidence::Print(text) => {
-                self.pieces.push(text.clone());
-                let masked = paper::mask_pieces(&self.pieces).pop().unwrap_or_default();
-                let entries: Vec<Slip> = paper::parse(&self.pieces.concat()).into_iter().map(slip).collect();
+                let masked = self.printed.add(&text);
+                let entries: Vec<Slip> = self.printed.slips().into_iter().map(slip).collect();
                 let slip = Box::new(whole(&entries));
                 Said::Print { masked, printed: Private(Some(text)), slip, entries }
             }

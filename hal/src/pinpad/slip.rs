@@ -6,12 +6,15 @@
 //!
 //! - [`parse`]: text → slips
 //! - [`mask`]: what of a slip may be stored
+//! - [`Gathered`]: both, of paper that arrives in pieces
 //! - [`code`]: what a response code means
 
 pub mod code;
+mod gather;
 pub mod mask;
 
 pub use code::{CodeClass, classify};
+pub use gather::Gathered;
 pub use mask::{mask_holder, mask_numbers, mask_pieces};
 
 /// What the slip says was done.

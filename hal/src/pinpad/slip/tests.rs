@@ -222,3 +222,55 @@ fn a_card_number_cut_by_the_end_of_a_piece_keeps_no_more_than_its_first_six_digi
     let digits = stored.concat().chars().filter(char::is_ascii_digit).count();
     assert!(digits <= 10, "{stored:?}");
 }
+
+/// Paper as reports and slips have it, with names, dates and numbers that must not be kept, and lines that only look like an end.
+fn papers() -> impl Strategy<Value = String> {
+    let line = prop_oneof![
+        Just(SEED_001.to_owned()),
+        Just("====================================\r\n".to_owned()),
+        Just("=======\n".to_owned()),
+        Just("Срок:\n".to_owned()),
+        Just("01/25\n".to_owned()),
+        Just("ДЕРЖАТЕЛЬ IVANOV\n".to_owned()),
+        Just("986009012345".to_owned()),
+        Just("2347856\nIVANOV IVAN\n".to_owned()),
+        Just("ID Терминала:01000002  Номер смены 1\n".to_owned()),
+        Just("RRN:\n".to_owned()),
+        "[0-9=А-Я: \n]{0,12}",
+    ];
+    prop::collection::vec(line, 0..12).prop_map(|lines| lines.concat())
+}
+
+proptest! {
+    #[test]
+    fn paper_in_pieces_is_read_and_masked_as_if_all_of_it_were_looked_at_each_time(
+        text in papers(), cuts in prop::collection::vec(1_usize..120, 1..12),
+    ) {
+        let chars: Vec<char> = text.chars().collect();
+        let (mut gathered, mut pieces, mut at) = (Gathered::default(), Vec::<String>::new(), 0);
+        for cut in cuts.iter().cycle() {
+            if at >= chars.len() {
+                break;
+            }
+            let piece: String = chars[at..(at + cut).min(chars.len())].iter().collect();
+            at += cut;
+            pieces.push(piece.clone());
+            prop_assert_eq!(gathered.add(&piece), mask_pieces(&pieces).pop().unwrap_or_default());
+            prop_assert_eq!(gathered.slips(), parse(&pieces.concat()));
+        }
+    }
+}
+
+#[test]
+fn what_a_report_has_ended_is_not_read_again_with_every_piece() {
+    let mut gathered = Gathered::default();
+    for number in 1..=300 {
+        let slip = SEED_001.replace("Чек 6", &format!("Чек {number}"));
+        let (begin, end) = slip.split_at(slip.find("RRN").expect("an RRN"));
+        for piece in [begin, end] {
+            gathered.add(piece);
+        }
+        assert_eq!(gathered.open, "", "what waits to be read does not grow with the report");
+    }
+    assert_eq!(gathered.slips().len(), 300);
+}
