@@ -29,6 +29,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::driver::{Driver, Handle, LedgerError};
 use crate::limits;
+use crate::log;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::payment::card::SettlementState;
@@ -73,7 +74,9 @@ pub async fn run(settings: Settings, passed: Passed) -> Result<(), StartError> {
     let archive = Arc::new(store.archive()?);
     let (driver, handle) = Driver::new(store, assemble::policy(&settings), clock.clone())?;
     let metrics = Arc::new(Metrics::new(&clock));
-    let driver = driver.witnessed_by(metrics.clone());
+    let (chronicle, scribe) = log::chronicle::open();
+    let driver = driver.witnessed_by(metrics.clone()).witnessed_by(Arc::new(chronicle));
+    let scribe = tokio::spawn(scribe.write());
 
     let providers = Arc::new(metrics.timing(&assemble::providers(&settings)));
     let early = providers.clone();
@@ -118,6 +121,8 @@ pub async fn run(settings: Settings, passed: Passed) -> Result<(), StartError> {
         let _ = technicians.await;
     }
     thread.join().map_err(|_| StartError::DriverEnded)?;
+    // The driver's end is its log's end.
+    let _ = scribe.await;
     broken.map_or(Ok(()), |part| Err(StartError::PartEnded(part)))
 }
 

@@ -1,29 +1,63 @@
 //! What the daemon says of itself: lines for people, for a program, or for systemd's journal. Commands say nothing but their answer.
+//!
+//! Whatever is done for a payment is done in its span ([`payment`]), so that each line about it carries its `transaction_id`: in the till's request,
+//! in the driver's commits ([`chronicle`]), in the provider's call, in the PinPad's run and in the outbox. No line has a code, a phone, a key or a
+//! text that a payer or a till has chosen.
 
-use tracing::{Level, Metadata};
+pub mod chronicle;
+
+use std::io::IsTerminal as _;
+
+use rustix::fs::fstat;
+use tracing::field::Empty;
+use tracing::{Level, Metadata, Span, error_span};
 use tracing_subscriber::filter::{EnvFilter, FilterFn, LevelFilter, filter_fn};
+use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Log, LogFormat};
+use crate::payment::card::RunId;
+use crate::payment::sale::{Method, Payment};
+use crate::snapshot::Snapshot;
 
 /// What is said, where the usual (`info`) is too much or too little: `TOLOV_LOG=debug`, `TOLOV_LOG=info,hal=trace`.
 const LEVEL: &str = "TOLOV_LOG";
+
+/// What systemd sets for a process whose standard error is its journal: device and inode of that file, with a colon between them.
+const JOURNAL: &str = "JOURNAL_STREAM";
+
+/// Before the names of fields in systemd's journal: `journalctl TOLOV_TRANSACTION_ID=…`.
+const JOURNAL_PREFIX: &str = "TOLOV";
 
 /// Begins to speak. A journal that is not there is spoken to as a person, on the standard error.
 pub fn init(log: &Log) {
     let level =
         EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).with_env_var(LEVEL).from_env_lossy();
     let lines = tracing_subscriber::registry().with(level).with(discreet());
+    let stderr = std::io::stderr;
+    let text = || fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
     // A second call changes nothing: the first voice stays.
-    let _ = match log.format {
-        LogFormat::Json => lines.with(tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr)).try_init(),
+    let _ = match shape(log.format, std::env::var(JOURNAL).ok().as_deref()) {
+        LogFormat::Json => {
+            let json = fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
+            lines.with(json.with_writer(stderr)).try_init()
+        }
         LogFormat::Journald => match tracing_journald::layer() {
-            Ok(journal) => lines.with(journal).try_init(),
-            Err(_) => lines.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).try_init(),
+            Ok(journal) => lines.with(journal.with_field_prefix(Some(JOURNAL_PREFIX.to_owned()))).try_init(),
+            Err(_) => lines.with(text()).try_init(),
         },
-        LogFormat::Text => lines.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).try_init(),
+        LogFormat::Text | LogFormat::Auto => lines.with(text()).try_init(),
     };
+}
+
+/// The shape of a line, where it depends on who listens: the journal, if the standard error is the one that systemd named.
+fn shape(asked: LogFormat, journal: Option<&str>) -> LogFormat {
+    if asked != LogFormat::Auto {
+        return asked;
+    }
+    let own = fstat(std::io::stderr()).map(|file| format!("{}:{}", file.st_dev, file.st_ino)).ok();
+    if journal.is_some() && own.as_deref() == journal { LogFormat::Journald } else { LogFormat::Text }
 }
 
 /// What is never said, whatever level is asked for: the WebSocket library shows the whole request of its handshake at `trace`, and QRManager
@@ -31,4 +65,67 @@ pub fn init(log: &Log) {
 #[must_use]
 pub fn discreet() -> FilterFn<fn(&Metadata<'_>) -> bool> {
     filter_fn(|what| !what.target().starts_with("tungstenite::") || *what.level() <= Level::DEBUG)
+}
+
+/// Where everything is said that is done for a payment. At the level of errors, so that a log of nothing but errors has it, too.
+#[must_use]
+pub fn payment(payment: &Payment) -> Span {
+    let span = error_span!("payment", transaction_id = %payment.id, method = payment.method.name(), till = Empty);
+    if let Some(till) = till_of(payment) {
+        span.record("till", till);
+    }
+    span
+}
+
+/// Where everything is said that is done for a till's request. Which payment it is about is told by [`is_about`], once it is known.
+#[must_use]
+pub fn request(till: &str) -> Span {
+    error_span!("request", transaction_id = Empty, method = Empty, till)
+}
+
+/// The request that is being worked on is about this payment.
+pub fn is_about(payment: &Payment) {
+    Span::current()
+        .record("transaction_id", tracing::field::display(payment.id))
+        .record("method", payment.method.name());
+}
+
+/// The span of the payment that a run of the PinPad is for; of none where that cannot be told.
+#[must_use]
+pub fn of_run(picture: &Snapshot, run: RunId) -> Span {
+    let runs = |payment: &Payment| {
+        let refunds = payment.refunds.iter().filter_map(|refund| refund.run.as_ref());
+        payment.run.iter().chain(refunds).any(|own| own.id == run)
+    };
+    let known = picture.counter.iter().chain(&picture.in_doubt).chain(&picture.last);
+    if let Some(found) = known.into_iter().find(|payment| runs(payment)) {
+        return payment(found);
+    }
+    // A question has a run of its own. It is about the card payment in doubt, if there is one.
+    let mut doubts = picture.in_doubt.iter().filter(|payment| payment.method == Method::Humo);
+    match (doubts.next(), doubts.next()) {
+        (Some(only), None) if picture.counter.is_none() => payment(only),
+        _ => Span::none(),
+    }
+}
+
+/// The till's name: what the tokens of its sales begin with.
+fn till_of(payment: &Payment) -> Option<&str> {
+    payment.token.as_ref()?.key.split_once('/').map(|(till, _)| till)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journal_is_spoken_to_where_it_is_what_the_standard_error_is() {
+        let file = fstat(std::io::stderr()).unwrap();
+        let own = format!("{}:{}", file.st_dev, file.st_ino);
+        assert_eq!(shape(LogFormat::Auto, Some(&own)), LogFormat::Journald);
+        // A program that systemd's own child has started, with another standard error.
+        assert_eq!(shape(LogFormat::Auto, Some("8:1")), LogFormat::Text);
+        assert_eq!(shape(LogFormat::Auto, None), LogFormat::Text);
+        assert_eq!(shape(LogFormat::Json, Some(&own)), LogFormat::Json);
+    }
 }

@@ -22,16 +22,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::task::{self, JoinSet};
-use tracing::{debug, error, warn};
+use tracing::{Instrument as _, debug, error, warn};
 
 use crate::clock::Clock;
 use crate::driver::Handle;
 use crate::history::{History, HistoryError, QueueFilter};
 use crate::limits;
+use crate::log;
 use crate::payment::event::{Delivery, Denial, Event};
 use crate::payment::fiscal::{Confirmation, ConfirmationState};
 use crate::payment::sale::{Method, Payment, PaymentId};
-use crate::provider::Providers;
+use crate::provider::{Providers, class_of_delivery};
 
 use early::Early;
 
@@ -250,7 +251,9 @@ impl Outbox {
             self.lanes[index].breaker.begun();
             self.early.asked(payment.id, self.clock.monotonic_ms());
             let (id, providers, driver) = (payment.id, self.providers.clone(), self.driver.clone());
-            let job = self.jobs.spawn(deliver(providers, driver, self.given_up.clone(), payment, confirmation));
+            let span = log::payment(&payment);
+            let job = deliver(providers, driver, self.given_up.clone(), payment, confirmation).instrument(span);
+            let job = self.jobs.spawn(job);
             self.under_way.insert(job.id(), (method, id));
             started += 1;
         }
@@ -320,7 +323,9 @@ async fn deliver(
     confirmation: Confirmation,
 ) -> Alive {
     let (id, number) = (payment.id, confirmation.number);
+    debug!(number, "a receipt is handed to its provider");
     let outcome = providers.confirm(payment, confirmation).await;
+    debug!(number, outcome = class_of_delivery(&outcome), "its answer, or the lack of one");
     let alive = !matches!(outcome, Delivery::Retry { .. });
     let event = Event::Delivered { payment: id, number, outcome, jitter_permille: throw_dice() };
     let mut pause_ms = limits::OUTBOX_REPORT_EVERY_MS;
@@ -330,10 +335,10 @@ async fn deliver(
             Err(denial) => denial,
         };
         if !may_pass(&denial) && given_up.add(id, number) {
-            error!(payment = %id, number, %denial, "what became of a delivery will never be taken in; left alone until the next start");
+            error!(number, %denial, "what became of a delivery will never be taken in; left alone until the next start");
             return alive;
         }
-        warn!(payment = %id, number, %denial, pause_ms, "what became of a delivery is not on disk yet; reporting it again");
+        warn!(number, %denial, pause_ms, "what became of a delivery is not on disk yet; reporting it again");
         tokio::time::sleep(limits::wait(pause_ms)).await;
         pause_ms = pause_ms.saturating_mul(2).min(limits::OUTBOX_REPORT_MAX_MS);
     }

@@ -13,12 +13,13 @@ use hal::pinpad::port::{self, PortHandle, PortSettings};
 use hal::pinpad::slip::{self as paper, CodeClass};
 use hal::pinpad::{Command, End, Evidence, Operation, OperationId, Signal};
 use tokio::sync::mpsc;
-use tracing::{error, warn};
+use tracing::{Span, error, warn};
 use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::driver::Handle;
 use crate::limits;
+use crate::log;
 use crate::payment::card::{Question, ResultClass, RunId, RunResult, Slip};
 use crate::payment::event::{Effect, Event, PinpadOrder, RunEnd, Said};
 use crate::payment::money::Money;
@@ -28,6 +29,9 @@ use crate::payment::sale::Private;
 #[must_use]
 pub fn spawn(settings: PortSettings, clock: Clock, driver: Handle) -> Commands {
     let (signals, heard) = mpsc::channel(limits::PINPAD_SIGNALS_LEN);
+    let pictures = driver.clone();
+    let span_of = move |operation| log::of_run(&pictures.snapshot(), run_id(operation));
+    let settings = PortSettings { spans: Some(Arc::new(span_of)), ..settings };
     let port = port::spawn(settings, Arc::new(PortClock(clock)), signals);
     let (commands, orders) = mpsc::channel(limits::PINPAD_COMMANDS_LEN);
     tokio::spawn(listen(heard, driver));
@@ -107,7 +111,7 @@ impl Commands {
                 let orders = self.0.clone();
                 tokio::spawn(async move { orders.send(command).await });
             }
-            Err(mpsc::error::TrySendError::Closed(lost)) => error!(?lost, "the PinPad's port has ended"),
+            Err(mpsc::error::TrySendError::Closed(_)) => error!("the PinPad's port has ended; an order to it is lost"),
         }
         Ok(())
     }
@@ -129,7 +133,8 @@ async fn forward(mut orders: mpsc::Receiver<Command>, port: PortHandle) {
 async fn listen(mut signals: mpsc::Receiver<Signal>, driver: Handle) {
     let mut paper = Paper::default();
     while let Some(signal) = signals.recv().await {
-        if let Some(event) = paper.event(signal) {
+        let span = signal.operation().map_or_else(Span::none, |of| log::of_run(&driver.snapshot(), run_id(of)));
+        if let Some(event) = span.in_scope(|| paper.event(signal)) {
             driver.tell(event).await;
         }
     }

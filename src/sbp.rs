@@ -27,10 +27,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
-use tracing::error;
+use tracing::{Instrument as _, Span, error};
 
 use crate::clock::Clock;
 use crate::driver::Handle;
+use crate::log;
 use crate::payment::event::{Effect, Event};
 use crate::payment::sale::{Payment, PaymentId, RefundId};
 use crate::payment::sbp::{CodeOutcome, LinkOutcome, RefundOutcome, SbpHeard, SbpOrder};
@@ -128,11 +129,11 @@ impl Bridge {
     }
 
     fn open(self: &Arc<Self>, payment: Arc<Payment>) {
-        let id = payment.id;
+        let (id, span) = (payment.id, log::payment(&payment));
         let asked = self.profile_of(&payment).map(|profile| async move { profile.qrm().open(&payment).await });
         self.work().made.insert(id);
         let bridge = self.clone();
-        self.tasks.spawn(async move {
+        let open = async move {
             let outcome = match asked {
                 None => CodeOutcome::NotSent { text: NO_PROFILE.to_owned() },
                 Some(asked) => whole(&bridge.tasks, asked).await.unwrap_or_else(|text| CodeOutcome::Lost { text }),
@@ -141,13 +142,14 @@ impl Bridge {
                 bridge.work().made.remove(&id);
             }
             bridge.tell(SbpHeard::Code { payment: id, outcome }).await;
-        });
+        };
+        self.tasks.spawn(open.instrument(span));
     }
 
     fn watch(&self, payment: Arc<Payment>) {
-        let id = payment.id;
+        let (id, span) = (payment.id, log::payment(&payment));
         let Some(profile) = self.profile_of(&payment) else {
-            error!(payment = %id, "{NO_PROFILE}; its code cannot be watched");
+            span.in_scope(|| error!("{NO_PROFILE}; its code cannot be watched"));
             self.driver.tell_later(Event::Sbp(SbpHeard::Silent { payment: id }));
             return;
         };
@@ -155,31 +157,34 @@ impl Bridge {
         let mut work = self.work();
         let resumed = !work.made.remove(&id);
         let (driver, tasks) = (self.driver.clone(), self.tasks.clone());
-        self.tasks.spawn(Watch { profile, driver, payment, resumed, tasks }.run(over));
+        self.tasks.spawn(Watch { profile, driver, payment, resumed, tasks }.run(over).instrument(span));
         work.watches.insert(id, end);
     }
 
     fn refund(self: &Arc<Self>, payment: Arc<Payment>, refund: RefundId) {
-        let id = payment.id;
+        let (id, span) = (payment.id, log::payment(&payment));
         let asked =
             self.profile_of(&payment).map(|profile| async move { profile.qrm().refund(&payment, refund).await });
         let bridge = self.clone();
-        self.tasks.spawn(async move {
+        let give_back = async move {
             let outcome = match asked {
                 None => RefundOutcome::NotSent { text: NO_PROFILE.to_owned() },
                 Some(asked) => whole(&bridge.tasks, asked).await.unwrap_or_else(|text| RefundOutcome::InDoubt { text }),
             };
             bridge.tell(SbpHeard::Refund { payment: id, refund, outcome }).await;
-        });
+        };
+        self.tasks.spawn(give_back.instrument(span));
     }
 
     /// A later order knows more (QRManager's name of the refund), so it takes the place of an earlier one.
     fn ask_refund(&self, payment: Arc<Payment>, refund: RefundId) {
+        let span = log::payment(&payment);
         let Some(profile) = self.profile_of(&payment) else {
-            error!(payment = %payment.id, %refund, "{NO_PROFILE}; its refund cannot be asked about");
+            span.in_scope(|| error!(%refund, "{NO_PROFILE}; its refund cannot be asked about"));
             return;
         };
-        let asking = self.tasks.spawn(asking::refund(profile, self.driver.clone(), payment, refund)).abort_handle();
+        let asking = asking::refund(profile, self.driver.clone(), payment, refund).instrument(span);
+        let asking = self.tasks.spawn(asking).abort_handle();
         let mut work = self.work();
         work.refunds.retain(|_, asking| !asking.is_finished());
         if let Some(earlier) = work.refunds.insert(refund, asking) {
@@ -207,7 +212,9 @@ impl Bridge {
             error!(profile = name, "{NO_PROFILE}; its cash link cannot be deactivated");
             return;
         };
-        let asking = self.tasks.spawn(asking::deactivate(profile, self.driver.clone(), id, sale)).abort_handle();
+        let span = sale.as_deref().map_or_else(Span::none, log::payment);
+        let asking = asking::deactivate(profile, self.driver.clone(), id, sale).instrument(span);
+        let asking = self.tasks.spawn(asking).abort_handle();
         if let Some(earlier) = self.work().links.insert(name.to_owned(), asking) {
             earlier.abort();
         }
@@ -229,5 +236,8 @@ async fn whole<T: Send + 'static>(
     tasks: &runtime::Handle,
     asked: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, String> {
-    tasks.spawn(asked).await.map_err(|e| format!("the request was broken off inside the terminal: {e}"))
+    tasks
+        .spawn(asked.in_current_span())
+        .await
+        .map_err(|e| format!("the request was broken off inside the terminal: {e}"))
 }

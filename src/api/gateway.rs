@@ -19,6 +19,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use std::sync::Arc;
+use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use super::crowd::{Busy, Seat};
@@ -27,6 +28,7 @@ use super::guard::{self, Till};
 use super::{Api, Room};
 use crate::driver::Ticket;
 use crate::limits;
+use crate::log;
 use crate::payment::event::{Denial, Event, Reply, Subject};
 use crate::payment::sale::{Method, Payment, PaymentId, Token};
 use answer::Told;
@@ -53,6 +55,13 @@ struct Asked {
     body: axum::body::Bytes,
     /// The connection is at work until the answer is there.
     _busy: Option<Busy>,
+}
+
+impl Asked {
+    /// Where everything is said that is done for this request.
+    fn span(&self) -> Span {
+        log::request(&self.asker.till)
+    }
 }
 
 impl FromRequest<Api> for Asked {
@@ -83,11 +92,13 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 }
 
 async fn click(State(api): State<Api>, asked: Asked) -> Written {
-    sell(&api, Method::Click, asked).await
+    let span = asked.span();
+    sell(&api, Method::Click, asked).instrument(span).await
 }
 
 async fn payme(State(api): State<Api>, asked: Asked) -> Written {
-    sell(&api, Method::Payme, asked).await
+    let span = asked.span();
+    sell(&api, Method::Payme, asked).instrument(span).await
 }
 
 async fn sell(api: &Room, method: Method, asked: Asked) -> Written {
@@ -115,6 +126,8 @@ async fn paid_or_not(api: &Room, fresh: PaymentId, event: Event) -> Result<Arc<P
     };
     let first = ticket.first.clone();
     if let Reply::Payment(payment) = &first {
+        log::is_about(payment);
+        tracing::debug!(state = payment.state.name(), "a till asks about it");
         waiter.waits_for(payment.id);
     }
     let end = ticket.settled().await;
@@ -158,24 +171,30 @@ fn denied(denial: &Denial) -> Refusal {
 }
 
 /// The driver answered about something else than was asked: a bug there, told honestly here.
-fn unexpected(reply: &Reply) -> Refusal {
-    tracing::error!(?reply, "the driver answered about something else");
+fn unexpected(_: &Reply) -> Refusal {
+    // Not the answer itself: it may hold a customer's code.
+    tracing::error!("the driver answered about something else");
     Refusal::because(envelope::INTERNAL, "the terminal contradicted itself")
 }
 
 async fn xumo(State(api): State<Api>, asked: Asked) -> Response {
+    let span = asked.span();
+    by_card(&api, asked).instrument(span).await
+}
+
+async fn by_card(api: &Room, asked: Asked) -> Response {
     let unit = api.settings.humo_unit;
     let (fresh, event) = match request::xumo(&asked.body, unit, &asked.asker) {
         Ok(wanted) => wanted,
         Err(errors) => return xumo::refused(None, &Refusal::from(&errors)).into_response(),
     };
     let Some(fresh) = fresh else {
-        return give_back(&api, event).await.into_response();
+        return give_back(api, event).await.into_response();
     };
     let key = key_of(&event);
-    match paid_or_not(&api, fresh, event).await {
+    match paid_or_not(api, fresh, event).await {
         Ok(payment) => {
-            let answer = told_once(&api, &payment, key.as_ref(), |told| xumo::sale(&payment, told, unit));
+            let answer = told_once(api, &payment, key.as_ref(), |told| xumo::sale(&payment, told, unit));
             if payment.state.is_final() {
                 return waiting::told(answer, &api.driver, payment.id);
             }
@@ -221,15 +240,25 @@ async fn xumo_close(State(api): State<Api>, asked: Asked) -> Written {
 }
 
 pub(super) async fn asked_and_ended(api: &Room, event: Event) -> Result<Reply, Denial> {
-    api.driver.ask(event).await?.settled().await
+    let ticket = api.driver.ask(event).await?;
+    begun(&ticket);
+    ticket.settled().await
+}
+
+/// What was asked about is known: say so in the log.
+fn begun(ticket: &Ticket) {
+    if let Reply::Payment(payment) | Reply::Refund(payment, _) | Reply::Confirmation(payment, _) = &ticket.first {
+        log::is_about(payment);
+        tracing::debug!(state = payment.state.name(), "a till asks about it");
+    }
 }
 
 async fn click_confirm(State(api): State<Api>, asked: Asked) -> Written {
-    confirm(&api, Method::Click, &asked).await
+    confirm(&api, Method::Click, &asked).instrument(asked.span()).await
 }
 
 async fn payme_confirm(State(api): State<Api>, asked: Asked) -> Written {
-    confirm(&api, Method::Payme, &asked).await
+    confirm(&api, Method::Payme, &asked).instrument(asked.span()).await
 }
 
 /// The receipt is safe as soon as the driver took it; the provider is given a moment to say so itself.
@@ -250,7 +279,7 @@ async fn cancel(State(api): State<Api>, asked: Asked) -> Written {
         Ok(event) => event,
         Err(errors) => return Written::refusal(&Refusal::from(&errors)),
     };
-    match asked_and_given_a_moment(&api, event).await {
+    match asked_and_given_a_moment(&api, event).instrument(asked.span()).await {
         Ok(Reply::Payment(payment)) => answer::cancel(&payment, api.settings.unit(payment.method)),
         Ok(other) => Written::refusal(&unexpected(&other)),
         Err(denial) => Written::refusal(&denied(&denial)),
@@ -260,6 +289,7 @@ async fn cancel(State(api): State<Api>, asked: Asked) -> Written {
 /// What was accepted, after [`limits::CONFIRM_ANSWER_MS`] at the latest.
 pub(super) async fn asked_and_given_a_moment(api: &Room, event: Event) -> Result<Reply, Denial> {
     let ticket: Ticket = api.driver.ask(event).await?;
+    begun(&ticket);
     let first = ticket.first.clone();
     let moment = limits::wait(limits::CONFIRM_ANSWER_MS);
     // The daemon's end while it waits changes nothing about what was accepted.

@@ -186,8 +186,13 @@ fn read_code(code: &Section<'_>) -> Option<CodeRow> {
 }
 
 fn read_log(log: Section<'_>) -> Log {
-    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json), ("journald", LogFormat::Journald)];
-    let format = log.choice_or("format", &formats, "text").value;
+    let formats = [
+        ("auto", LogFormat::Auto),
+        ("text", LogFormat::Text),
+        ("json", LogFormat::Json),
+        ("journald", LogFormat::Journald),
+    ];
+    let format = log.choice_or("format", &formats, "auto").value;
     log.end();
     Log { format }
 }

@@ -150,6 +150,8 @@ pub struct Log {
 /// The shape of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
+    /// The journal where systemd runs the process and listens to it, text otherwise.
+    Auto,
     /// For people, on the standard error.
     Text,
     /// One JSON object a line, on the standard error.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use tokio::runtime;
 use tokio::sync::Notify;
-use tracing::{error, info};
+use tracing::{Instrument as _, debug, error, info};
 
 use crate::driver::Handle;
 use crate::payment::event::{Effect, Event};
-use crate::provider::Providers;
-use crate::{pinpad, sbp};
+use crate::provider::{Providers, class_of};
+use crate::{log, pinpad, sbp};
 
 pub(super) struct Outside {
     providers: Arc<Providers>,
@@ -40,15 +40,20 @@ impl Outside {
             Ok(()) => {}
             Err(Effect::Charge { payment }) => {
                 let (providers, driver) = (self.providers.clone(), self.driver.clone());
-                self.tasks.spawn(async move {
+                let span = log::payment(&payment);
+                let charge = async move {
                     let id = payment.id;
+                    debug!("the provider is asked for the money");
                     let outcome = providers.charge(payment).await;
+                    debug!(outcome = class_of(&outcome), "the provider's answer, or the lack of one");
                     driver.tell(Event::ProviderAnswered { payment: id, outcome }).await;
-                });
+                };
+                self.tasks.spawn(charge.instrument(span));
             }
             Err(Effect::Deliver) => self.deliver.notify_one(),
             Err(Effect::Notice(notice)) => info!(?notice, "a word to the counter"),
-            Err(lost) => error!(?lost, "an effect that nobody here can carry out"),
+            // Not the effect itself: it holds its payment, with the customer's code.
+            Err(_) => error!("an effect that nobody here can carry out"),
         }
     }
 }

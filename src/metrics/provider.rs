@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::payment::event::{Delivery, Outcome};
 use crate::payment::fiscal::Confirmation;
 use crate::payment::sale::{Method, Payment};
-use crate::provider::{Asked, Provider};
+use crate::provider::{Asked, Provider, class_of, class_of_delivery};
 
 /// A provider whose answers are timed. It changes none of them.
 #[derive(Debug)]
@@ -35,13 +35,7 @@ impl Provider for Timed {
         Box::pin(async move {
             let since_us = self.clock.monotonic_us();
             let answer = self.provider.charge(payment).await;
-            let outcome = match &answer {
-                Outcome::Approved(_) => "approved",
-                Outcome::Refused(_) => "refused",
-                Outcome::NotSent { .. } => "not_sent",
-                Outcome::InDoubt { .. } => "in_doubt",
-            };
-            self.took("charge", outcome, since_us);
+            self.took("charge", class_of(&answer), since_us);
             answer
         })
     }
@@ -50,13 +44,7 @@ impl Provider for Timed {
         Box::pin(async move {
             let since_us = self.clock.monotonic_us();
             let answer = self.provider.confirm(payment, confirmation).await;
-            let outcome = match &answer {
-                Delivery::Confirmed { .. } => "confirmed",
-                Delivery::Refused { .. } => "refused",
-                Delivery::Pending { .. } => "pending",
-                Delivery::Retry { .. } => "retry",
-            };
-            self.took("receipt", outcome, since_us);
+            self.took("receipt", class_of_delivery(&answer), since_us);
             answer
         })
     }

@@ -13,6 +13,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use tracing::Instrument as _;
+
 use crate::payment::event::{Delivery, Outcome};
 use crate::payment::fiscal::Confirmation;
 use crate::payment::sale::{Method, Payment};
@@ -33,6 +35,28 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// Make ready what the first request would wait for. Sends nothing; takes a moment of a thread that may wait.
     fn prepare(&self) {}
+}
+
+/// The stable name of an answer's class, for logs and metrics.
+#[must_use]
+pub fn class_of(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Approved(_) => "approved",
+        Outcome::Refused(_) => "refused",
+        Outcome::NotSent { .. } => "not_sent",
+        Outcome::InDoubt { .. } => "in_doubt",
+    }
+}
+
+/// The same of a delivery.
+#[must_use]
+pub fn class_of_delivery(outcome: &Delivery) -> &'static str {
+    match outcome {
+        Delivery::Confirmed { .. } => "confirmed",
+        Delivery::Refused { .. } => "refused",
+        Delivery::Pending { .. } => "pending",
+        Delivery::Retry { .. } => "retry",
+    }
 }
 
 /// The providers that are set up on this terminal.
@@ -77,7 +101,7 @@ impl Providers {
         let Some(provider) = self.get(payment.method).cloned() else {
             return Outcome::NotSent { text: format!("{} is not set up on this terminal", payment.method) };
         };
-        let asked = tokio::spawn(async move { provider.charge(&payment).await });
+        let asked = tokio::spawn(async move { provider.charge(&payment).await }.in_current_span());
         asked.await.unwrap_or_else(|e| Outcome::InDoubt {
             text: format!("the request was broken off inside the terminal: {e}"),
         })
@@ -88,7 +112,7 @@ impl Providers {
         let Some(provider) = self.get(payment.method).cloned() else {
             return Delivery::Retry { text: format!("{} is not set up on this terminal", payment.method) };
         };
-        let asked = tokio::spawn(async move { provider.confirm(&payment, &confirmation).await });
+        let asked = tokio::spawn(async move { provider.confirm(&payment, &confirmation).await }.in_current_span());
         asked.await.unwrap_or_else(|e| Delivery::Retry {
             text: format!("the request was broken off inside the terminal: {e}"),
         })

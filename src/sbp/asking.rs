@@ -18,11 +18,11 @@ use crate::provider::qrm::refund::RefundStatus;
 /// Ask how a refund went until it is done or refused. Nothing but QRManager's own word ends it.
 pub(super) async fn refund(profile: Arc<Profile>, driver: Handle, payment: Arc<Payment>, refund: RefundId) {
     let Some(asked) = payment.refund(refund) else {
-        warn!(payment = %payment.id, %refund, "a refund that the sale does not have cannot be asked about");
+        warn!(%refund, "a refund that the sale does not have cannot be asked about");
         return;
     };
     if asked.upstream_id.is_none() && !is_only_one(&payment, asked) {
-        warn!(payment = %payment.id, %refund, "QRManager never named this refund of a part; only a person can find out about it");
+        warn!(%refund, "QRManager never named this refund of a part; only a person can find out about it");
         return;
     }
     let waits = *profile.waits();
@@ -39,12 +39,12 @@ pub(super) async fn refund(profile: Arc<Profile>, driver: Handle, payment: Arc<P
                 driver.tell(Event::Sbp(SbpHeard::Refund { payment: payment.id, refund, outcome })).await;
                 return;
             }
-            Ok(None) => debug!(payment = %payment.id, %refund, "a refund is under way still"),
+            Ok(None) => debug!(%refund, "a refund is under way still"),
             // A 404 as well: QRManager may not know of it yet.
             Err(error) => {
                 let text = error.to_string();
                 if text != complaint {
-                    warn!(payment = %payment.id, %refund, %error, "how a refund went cannot be asked; asking again");
+                    warn!(%refund, %error, "how a refund went cannot be asked; asking again");
                     complaint = text;
                 }
             }

@@ -31,7 +31,7 @@ impl Watch {
     pub(super) async fn run(self, mut over: oneshot::Receiver<()>) {
         let Some(operation) = self.payment.sbp.as_ref().and_then(|sbp| sbp.code.as_ref()).map(|c| &c.operation_id)
         else {
-            warn!(payment = %self.payment.id, "a sale without a code cannot be watched");
+            warn!("a sale without a code cannot be watched");
             return;
         };
         let mut seat = self.profile.line(&self.tasks).follow(operation).await;
@@ -110,7 +110,7 @@ impl Watch {
 
     async fn say(&self, tell: Tell) {
         let Tell { status, last } = tell;
-        debug!(payment = %self.payment.id, ?status, last, "a code's status");
+        debug!(?status, last, "a code's status");
         self.tell(SbpHeard::Status { payment: self.payment.id, status, last }).await;
     }
 
@@ -125,7 +125,7 @@ impl Watch {
             Err(error) => {
                 let text = error.to_string();
                 if *last != text {
-                    warn!(payment = %self.payment.id, profile = self.profile.name(), %error, "a code cannot be asked about");
+                    warn!(profile = self.profile.name(), %error, "a code cannot be asked about");
                     *last = text;
                 }
             }

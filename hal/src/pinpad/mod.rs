@@ -125,6 +125,20 @@ pub enum Signal {
     },
 }
 
+impl Signal {
+    /// The run that it is about; `None` = the line.
+    #[must_use]
+    pub fn operation(&self) -> Option<OperationId> {
+        match self {
+            Self::Up | Self::Down { .. } => None,
+            Self::Started(operation)
+            | Self::Status(operation, _)
+            | Self::Evidence { operation, .. }
+            | Self::Finished { operation, .. } => Some(*operation),
+        }
+    }
+}
+
 /// What a caller tells a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -142,4 +156,17 @@ pub enum Command {
         /// The caller's record says that a card was presented: never cancel.
         card_presented: bool,
     },
+}
+
+impl Command {
+    /// The run that it is about.
+    #[must_use]
+    pub fn operation(&self) -> OperationId {
+        match self {
+            Self::Start(operation, _)
+            | Self::Release(operation, _)
+            | Self::Cancel(operation)
+            | Self::Recover { operation, .. } => *operation,
+        }
+    }
 }

@@ -23,6 +23,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tokio_serial::{SerialPort, SerialPortBuilderExt, SerialStream};
+use tracing::{Instrument as _, Span};
 
 use super::arcus2::dialogue::{Dialogue, Event, LocalTime, Now, Transmit};
 use super::arcus2::frame::Codec;
@@ -56,13 +57,22 @@ pub struct PortSettings {
     pub limits: Limits,
     /// Gets every masked line of the wire trace, besides the log.
     pub trace: Option<trace::Sink>,
+    /// Where everything is said that is done for an operation; `None` = nowhere in particular.
+    pub spans: Option<trace::Spans>,
 }
 
 impl PortSettings {
     /// The settings of a tty at 115 200 baud with everything else at its default.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), baud: 115_200, arcus: Settings::default(), limits: Limits::default(), trace: None }
+        Self {
+            path: path.into(),
+            baud: 115_200,
+            arcus: Settings::default(),
+            limits: Limits::default(),
+            trace: None,
+            spans: None,
+        }
     }
 }
 
@@ -190,7 +200,8 @@ impl Port {
                 Idle::Lost(error) => return Ok(error),
                 Idle::Run(run) => run,
             };
-            if let Some(error) = self.run(&mut line, *run).await? {
+            let span = self.span_of(run.who.operation());
+            if let Some(error) = self.run(&mut line, *run).instrument(span).await? {
                 return Ok(error);
             }
         }
@@ -205,7 +216,8 @@ impl Port {
                 sent = self.outbox.deliver() => sent?,
                 command = self.commands.recv() => {
                     let command = command.ok_or(Closed)?;
-                    if let Some(run) = self.begin(line, command) {
+                    let span = self.span_of(Some(command.operation()));
+                    if let Some(run) = span.in_scope(|| self.begin(line, command)) {
                         return Ok(Idle::Run(Box::new(run)));
                     }
                 }
@@ -221,6 +233,11 @@ impl Port {
                 }
             }
         }
+    }
+
+    fn span_of(&self, operation: Option<OperationId>) -> Span {
+        let known = self.settings.spans.as_ref().zip(operation);
+        known.map_or_else(Span::none, |(span_of, operation)| span_of(operation))
     }
 
     fn begin(&mut self, line: &mut Line, command: Command) -> Option<Run> {

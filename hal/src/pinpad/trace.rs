@@ -6,12 +6,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::OperationId;
 use super::arcus2::decode_cp1251;
 use super::arcus2::message::Message;
 use super::slip;
 
 /// Where masked lines go besides the log, for the commissioning's golden trace.
 pub type Sink = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Knows what an operation is for: where everything is said that is done for it.
+pub type Spans = Arc<dyn Fn(OperationId) -> tracing::Span + Send + Sync>;
 
 /// The wire trace of one line: the log at level TRACE (target `pinpad::wire`), and a sink if there is one.
 #[derive(Clone, Default)]

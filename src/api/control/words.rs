@@ -62,6 +62,36 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// What is asked, in the word that the line has for it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Status {} => "status",
+            Self::Payments(_) => "payments",
+            Self::Payment { .. } => "payment",
+            Self::Resolve(_) => "resolve",
+            Self::Cancel { .. } => "cancel",
+            Self::Queue { .. } => "queue",
+            Self::Retry(_) => "retry",
+            Self::Shift { .. } => "shift",
+            Self::CloseShift {} => "close_shift",
+            Self::ResolveShift { .. } => "resolve_shift",
+            Self::OpenSales { .. } => "open_sales",
+        }
+    }
+
+    /// Of which payment, as the technician named it.
+    #[must_use]
+    pub fn of(&self) -> Option<&str> {
+        match self {
+            Self::Payment { id } | Self::Resolve(Resolve { id, .. }) | Self::Retry(Retry { id, .. }) => Some(id),
+            Self::Cancel { id } => id.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 /// Which payments are asked for. Everything is optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

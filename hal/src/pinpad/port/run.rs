@@ -16,6 +16,15 @@ pub(super) enum Who {
     Port,
 }
 
+impl Who {
+    pub(super) fn operation(self) -> Option<OperationId> {
+        match self {
+            Self::Caller(operation) => Some(operation),
+            Self::Port => None,
+        }
+    }
+}
+
 /// The dialogue that is on, and its connections.
 pub(super) struct Run {
     pub(super) who: Who,

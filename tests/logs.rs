@@ -1,0 +1,192 @@
+//! What the log says of a sale: each line about it names it, and no line has what nobody may read. The whole daemon, told to say everything it can.
+
+#![cfg(feature = "demo")]
+
+mod support;
+
+use std::fs;
+use std::io::Write as _;
+
+use hal::sim::pinpad::{Behaviour, Script};
+use serde_json::{Value, json};
+use support::{Bench, TILL_TOKEN, http};
+use tolov::demo::qrm::ATOL_KEY;
+
+const LINK: &str = "https://ofd.soliq.uz/check?t=UZ170703100597&r=2421&c=20230104121801&s=514343190161";
+const CODE: &str = "880101698207133392";
+const TILL: [(&str, &str); 1] = [("x_auth_token", TILL_TOKEN)];
+
+/// Lines that are about no payment: the house's own, at any moment.
+const OF_THE_HOUSE: &[&str] = &[
+    "ready",
+    "looked at the queue",
+    "a socket to QRManager is open",
+    "the scanner is not there",
+    "an answer that is no upgrade",
+    "a connection ended early",
+    "still no socket to QRManager",
+    "no socket to QRManager; codes are asked about by REST",
+    "RTS cannot be raised on this line",
+    "QRManager's socket sends to REST",
+    "a status that is surely about no code here",
+];
+
+fn bench(format: &str, level: &str) -> Bench {
+    let mut bench = Bench::with_pinpad_and_qrm(|_| {});
+    let mut configuration = fs::File::options().append(true).open(bench.configuration()).expect("the configuration");
+    writeln!(configuration, "\n[log]\nformat = \"{format}\"").expect("another section");
+    let mut command = bench.command();
+    command.env("TOLOV_LOG", level);
+    bench.start_with(command);
+    bench.wait_for_pinpad();
+    bench
+}
+
+/// A sale by CLICK with its receipt, one by card that is voided, one by SBP that is paid and given back. Their names.
+fn sell(bench: &Bench) -> [String; 3] {
+    let id =
+        |answer: &Value| answer["data"]["transaction_id"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+    let click = json!({"amount": 500, "qr_code": CODE, "order_id": "order-of-a-customer"}).to_string();
+    let click = http::post(bench.address, "/payment/click", &click, &TILL).expect("an answer").json();
+    let confirm = json!({"payment_id": click["data"]["payment_id"], "qrcode": LINK}).to_string();
+    assert_eq!(bench.post("/payment/click_confirm", &confirm).json()["is_success"], json!(true));
+
+    bench.vendors.pinpad.set_usual(Script::at_once(Behaviour::Approve));
+    let headers = [TILL[0], ("Idempotency-Key", "key-of-a-till")];
+    let card = http::post(bench.address, "/payment/xumo", r#"{"amount":50000}"#, &headers).expect("an answer").json();
+    let void = json!({"amount": 50_000, "is_return": true, "request_id": card["data"]["ppt_id"]}).to_string();
+    assert_eq!(bench.post("/payment/xumo", &void).json()["isSuccess"], json!(true));
+
+    let body = r#"{"amount":95000,"currency":"RUB","idempotency_token":"token-of-a-sale"}"#;
+    let sbp = http::post(bench.address, "/api/v1/sbp/sale", body, &TILL).expect("an answer").json();
+    let sbp_id = sbp["transaction_id"].as_str().unwrap_or_else(|| panic!("{sbp}")).to_owned();
+    bench.vendors.qrm().pay(sbp["qr_link"].as_str().expect("its link")).expect("a phone that pays");
+    let path = format!("/api/v1/sbp/sale/{sbp_id}");
+    let status = || http::get_with(bench.address, &path, &TILL).expect("an answer").json()["payment_status"].clone();
+    bench.until("it is paid", || status() == json!("paid"));
+    let back = r#"{"amount":95000,"currency":"RUB","idempotency_token":"token-of-a-refund"}"#;
+    http::post(bench.address, &format!("{path}/refund"), back, &TILL).expect("an answer");
+    bench.until("it was given back", || status() == json!("refunded"));
+    [id(&click), id(&card), sbp_id]
+}
+
+/// The program's own lines, as JSON.
+fn lines(bench: &Bench) -> Vec<Value> {
+    let parsed = |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    bench.log().lines().map(parsed).collect()
+}
+
+fn is_ours(line: &Value) -> bool {
+    let target = line["target"].as_str().unwrap_or_default();
+    ["tolov", "hal", "pinpad"].iter().any(|own| target == *own || target.starts_with(&format!("{own}::")))
+}
+
+#[test]
+fn each_line_about_a_sale_names_it() {
+    let mut bench = bench("json", "info,tolov=trace,hal=trace,pinpad=trace");
+    let before = lines(&bench).len();
+    let ids = sell(&bench);
+    bench.until("the receipt is confirmed", || bench.log().contains("\"state\":\"confirmed\""));
+    bench.cut();
+    let said: Vec<Value> = lines(&bench).into_iter().skip(before).filter(is_ours).collect();
+    let of =
+        |id: &str| -> Vec<&Value> { said.iter().filter(|line| line["span"]["transaction_id"] == json!(id)).collect() };
+    for line in &said {
+        let message = line["message"].as_str().unwrap_or_default();
+        let named = ids.iter().any(|id| line["span"]["transaction_id"] == json!(id));
+        assert!(named || OF_THE_HOUSE.contains(&message), "a line about no sale: {line}");
+    }
+    let [click, card, sbp] = ids.each_ref().map(|id| of(id));
+    for (method, lines, expected) in [
+        (
+            "click",
+            &click,
+            [
+                "a till asks about it",
+                "a sale was begun",
+                "the provider is asked for the money",
+                "the provider's answer, or the lack of one",
+                "the sale went on",
+                "its receipt went on",
+                "a receipt is handed to its provider",
+            ]
+            .as_slice(),
+        ),
+        (
+            "humo",
+            &card,
+            ["a till asks about it", "a sale was begun", "the sale went on", "a refund went on"].as_slice(),
+        ),
+        (
+            "sbp",
+            &sbp,
+            ["a sale was begun", "its code was made", "a code's status", "the sale went on", "a refund went on"]
+                .as_slice(),
+        ),
+    ] {
+        for message in expected {
+            assert!(
+                lines.iter().any(|line| line["message"] == json!(message)),
+                "{method} lacks “{message}”: {lines:#?}"
+            );
+        }
+        assert!(lines.iter().all(|line| line["span"]["method"] == json!(method)), "{method}: {lines:#?}");
+    }
+    assert!(card.iter().any(|line| line["target"] == json!("pinpad::wire")), "the PinPad's wire: {card:#?}");
+    assert!(card.iter().any(|line| line["span"]["till"] == json!("bench")), "{card:#?}");
+    let ends: Vec<&Value> = said
+        .iter()
+        .filter(|line| line["message"] == json!("the sale went on") && line["state"] == json!("paid"))
+        .collect();
+    assert_eq!(ends.len(), 3, "{ends:#?}");
+}
+
+#[test]
+fn no_line_has_a_code_a_phone_a_key_or_what_a_till_has_chosen_however_much_is_asked_for() {
+    let mut bench = bench("json", "trace");
+    let ids = sell(&bench);
+    bench.cut();
+    let log = bench.log();
+    assert!(ids.iter().all(|id| log.contains(id.as_str())), "the log was not heard");
+    for target in ["hyper", "reqwest", "tokio_tungstenite"] {
+        assert!(log.contains(&format!("\"target\":\"{target}")), "{target} was not heard");
+    }
+    let entries = bench.vendors.qrm().operations();
+    let links: Vec<String> = entries.iter().map(|operation| operation.qr_link.clone()).collect();
+    let secrets = [
+        CODE,
+        ATOL_KEY,
+        TILL_TOKEN,
+        "order-of-a-customer",
+        "key-of-a-till",
+        "token-of-a-sale",
+        "token-of-a-refund",
+        LINK,
+    ];
+    for secret in secrets.into_iter().chain(links.iter().map(String::as_str)) {
+        let shown = log.lines().find(|line| line.contains(secret));
+        assert!(shown.is_none(), "{secret}: {shown:?}");
+    }
+    // A phone of the simulated customers, and a card's number.
+    let digits = |line: &&str| {
+        let longest = line.split(|c: char| !c.is_ascii_digit()).filter(|run| run.starts_with("998") || run.len() >= 16);
+        longest
+            .filter(|run| run.len() == 12 && run.starts_with("998") || run.len() == 16 && run.starts_with("9860"))
+            .count()
+            > 0
+    };
+    let shown = log.lines().find(digits);
+    assert!(shown.is_none(), "{shown:?}");
+}
+
+#[test]
+fn a_log_for_people_names_the_sale_in_front_of_each_line_and_has_no_colours_in_a_file() {
+    let mut bench = bench("auto", "info");
+    let [click, ..] = sell(&bench);
+    bench.cut();
+    let log = bench.log();
+    let begun = log.lines().find(|line| line.contains("a sale was begun") && line.contains(&click));
+    let begun = begun.unwrap_or_else(|| panic!("{log}"));
+    assert!(begun.contains("payment{transaction_id=") && begun.contains("method=\"click\""), "{begun}");
+    assert!(!log.contains('\u{1b}'), "{log}");
+}
