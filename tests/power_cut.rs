@@ -30,10 +30,11 @@ use hal::sim::pinpad::{Behaviour, Script};
 use support::{Bench, shim};
 use till::{Order, Till, Told};
 use tolov::demo::gateway::{Entry, Fault, FaultKind, Faults};
+use tolov::demo::qrm::Switches;
 use tolov::history::History as _;
 use tolov::payment::PaymentId;
 use tolov::store::Archive;
-use wish::{CLOSINGS, MIX, Plan, SALES, SBP, VOIDS, Wish};
+use wish::{CLOSINGS, MIX, Plan, SALES, SBP, STICKER, VOIDS, Wish};
 
 /// What the disk does with writes that were not synced when the power goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,8 @@ enum Cut {
 const CARD_LINE_PATIENCE: Duration = Duration::from_secs(25);
 /// For QRManager's word about a code that was paid or a refund that it took: 300 ms are usual.
 const QRM_PATIENCE: Duration = Duration::from_secs(3);
+/// The same where something goes wrong there: what has not ended by then is asked about in the next life.
+const TROUBLED_QRM_PATIENCE: Duration = Duration::from_millis(700);
 /// For everything that can end by itself to have ended: some rounds of questions to the PinPad.
 const EVENING_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -100,6 +103,10 @@ impl World {
         self.lives += 1;
         let slow = Fault::always(FaultKind::Slow { ms: self.below(8) });
         self.bench.vendors.gateway.set_faults(Faults { charge: Some(slow), confirm: Some(slow), ..Faults::default() });
+        // Where every sync is counted, QRManager keeps to its document.
+        let troubled = matches!(cut, Cut::After(_));
+        let switches = if troubled { sbp::troubled(|bound| self.below(bound)) } else { Switches::default() };
+        self.bench.vendors.qrm().set_switches(switches);
         self.till.customers_pay_in_the_dark(&self.bench.vendors);
         let daemon = self.start(cut);
         let done = match daemon.until_it_serves(&self.bench) {
@@ -146,6 +153,9 @@ impl World {
     /// What a till does with a terminal that is back: look at its own story, ask about what is open, and go on.
     fn trade(&mut self, plan: Plan) -> io::Result<()> {
         self.audit();
+        if plan == STICKER {
+            self.till.stick(&self.bench.vendors)?;
+        }
         for at in 0..self.till.orders.len() {
             let order = &self.till.orders[at];
             let (open, bring) = (!order.is_final(), order.brings_a_receipt());
@@ -179,26 +189,28 @@ impl World {
             self.till.ask(at, &self.bench.vendors)?;
         }
         if self.till.orders[at].told == Told::Nothing {
-            self.sign_for_cards_in_doubt();
+            self.sign_for_doubts();
             self.till.ask(at, &self.bench.vendors)?;
         }
         Ok(())
     }
 
     fn ask_until_qrm_has_spoken(&mut self, at: usize) -> io::Result<()> {
+        let troubled = self.bench.vendors.qrm().switches() != Switches::default();
+        let patience = if troubled { TROUBLED_QRM_PATIENCE } else { QRM_PATIENCE };
         let since = Instant::now();
-        while self.till.orders[at].sbp_ends_soon(&self.bench.vendors) && since.elapsed() < QRM_PATIENCE {
+        while self.till.orders[at].sbp_ends_soon(&self.bench.vendors) && since.elapsed() < patience {
             std::thread::sleep(Duration::from_millis(20));
             self.till.ask(at, &self.bench.vendors)?;
         }
         Ok(())
     }
 
-    /// A person with a name ends each doubt about a card by what the bank's books say.
-    fn sign_for_cards_in_doubt(&mut self) {
+    /// A person with a name ends each doubt about a card, or about a sticker whose activation was not answered, by what the books say.
+    fn sign_for_doubts(&mut self) {
         for at in 0..self.till.orders.len() {
             let order = &self.till.orders[at];
-            let Some(id) = order.transaction_id.clone().filter(|_| order.is_a_card_in_doubt()) else { continue };
+            let Some(id) = order.transaction_id.clone().filter(|_| order.is_for_a_person()) else { continue };
             let verdict = if self.till.happened(at, &self.bench.vendors) > 0 { "paid" } else { "absent" };
             let signed = Command::new(env!("CARGO_BIN_EXE_tolov"))
                 .args(["payment", "resolve", &id, verdict, "--name", "Aziza", "--reason", "seen in the bank's books"])
@@ -210,8 +222,8 @@ impl World {
         }
     }
 
-    fn a_card_is_in_doubt(&self) -> bool {
-        self.till.orders.iter().any(Order::is_a_card_in_doubt)
+    fn a_doubt_is_for_a_person(&self) -> bool {
+        self.till.orders.iter().any(Order::is_for_a_person)
     }
 
     fn audit(&mut self) {
@@ -226,6 +238,7 @@ impl World {
     /// A last life without a cut: every doubt that can be settled is, every receipt arrives, and the books close.
     fn close_the_books(&mut self) {
         self.bench.vendors.gateway.set_faults(Faults::default());
+        self.bench.vendors.qrm().set_switches(Switches::default());
         self.lives += 1;
         self.till.customers_pay_in_the_dark(&self.bench.vendors);
         let daemon = self.start(Cut::WhenDone);
@@ -235,11 +248,11 @@ impl World {
             self.ask_about(|order| !order.is_final() || order.brings_a_receipt());
             let undelivered = self.undelivered();
             let sbp_goes_on = self.till.orders.iter().any(|o| o.sbp_ends_soon(&self.bench.vendors));
-            if undelivered.is_empty() && !self.a_card_is_in_doubt() && !sbp_goes_on {
+            if undelivered.is_empty() && !self.a_doubt_is_for_a_person() && !sbp_goes_on {
                 break;
             }
             if since.elapsed() > EVENING_PATIENCE / 2 {
-                self.sign_for_cards_in_doubt();
+                self.sign_for_doubts();
             }
             if since.elapsed() > EVENING_PATIENCE {
                 for at in undelivered {
@@ -247,7 +260,7 @@ impl World {
                 }
                 for at in 0..self.till.orders.len() {
                     let order = &self.till.orders[at];
-                    if order.is_a_card_in_doubt() || order.sbp_ends_soon(&self.bench.vendors) {
+                    if order.is_for_a_person() || order.sbp_ends_soon(&self.bench.vendors) {
                         let row = self.row(at);
                         self.till.breaks(at, &format!("the bank knows, and it stays in doubt: {row}"));
                     }
@@ -317,6 +330,7 @@ impl World {
                 }
             }
         }
+        self.till.compare_the_sticker(&self.bench.vendors);
         real += sbp::held(&self.bench.vendors);
         real += i64::try_from(self.bench.vendors.pinpad.ledger().balance_minor()).expect("a sum");
         if real != worth {
@@ -442,10 +456,15 @@ fn cut_at_every_sync_of_sbp_on_a_disk_that_forgets_it_shows_one_code_registers_o
 }
 
 #[test]
+fn cut_at_every_sync_of_sales_at_a_sticker_on_a_disk_that_forgets_it_registers_it_once_and_never_leaves_it_live() {
+    cut_at_every_sync(Disk::Forgets, STICKER);
+}
+
+#[test]
 fn cut_at_moments_that_nobody_chose_the_terminal_tells_the_truth_and_moves_money_once() {
     for disk in [Disk::Keeps, Disk::Forgets] {
         side_by_side(disk, |world, place| {
-            for life in 0..10 {
+            for life in 0..8 {
                 let time = Duration::from_millis(20 + world.below(1_500));
                 let plan = MIX[(life + place as usize) % MIX.len()];
                 world.live(Cut::After(time), plan);

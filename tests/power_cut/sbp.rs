@@ -1,9 +1,13 @@
 //! SBP: what a till asks of `/api/v1/sbp/*`, what the answers mean, what its customers do with their phones, and QRManager's own books.
 
 use std::io;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use tolov::demo::qrm::{Entry, Operation, ReceiptEnd, What};
+use tolov::demo::qrm::{
+    ATOL_KEY, Entry, Fault, FaultKind, Method as Rest, Operation, ReceiptEnd, SocketRefusal, SocketSwitches, Switches,
+    What,
+};
 
 use super::till::{Order, Till, Told};
 use super::wish::{Back, Method, Wish};
@@ -18,6 +22,8 @@ pub(crate) enum Phone {
     AfterACancel,
     /// While the terminal has no power.
     InTheDark,
+    /// At the printed code by the counter, as soon as the till has said that it is there for this sale.
+    AtTheSticker,
 }
 
 /// Each door of the terminal wants it, or does not mind.
@@ -28,10 +34,20 @@ impl Order {
         matches!(self.wish, Wish::Sale(Method::Sbp(_)) | Wish::SbpBack(_))
     }
 
+    /// Nobody knows what the answer to its activation was, so nobody can ask about it: a person looks at QRManager's books.
+    pub(crate) fn is_a_sticker_in_doubt(&self) -> bool {
+        self.is_at_the_sticker() && self.operation.is_none() && self.told == Told::Doubt
+    }
+
+    fn is_at_the_sticker(&self) -> bool {
+        self.wish == Wish::Sale(Method::Sbp(Phone::AtTheSticker))
+    }
+
     /// Something that ends without a person: a sale whose code is out in the world, or a refund that QRManager has given a name. A refund
     /// whose answer was lost before that may stay in doubt, because nobody can ask about it.
     fn sbp_has_to_end(&self) -> bool {
         let asked_about = match self.wish {
+            Wish::Sale(Method::Sbp(Phone::AtTheSticker)) => self.operation.is_some(),
             Wish::Sale(Method::Sbp(_)) => true,
             Wish::SbpBack(_) => self.rrn.is_some(),
             _ => false,
@@ -48,7 +64,8 @@ impl Order {
     pub(super) fn sbp_request(&self) -> Value {
         // What waits for the dark does not hold the counter.
         let display = self.wish != Wish::Sale(Method::Sbp(Phone::InTheDark));
-        json!({"amount": self.tiyin(), "currency": "RUB", "display": display, "idempotency_token": self.token()})
+        let sticker = self.is_at_the_sticker();
+        json!({"amount": self.tiyin(), "currency": "RUB", "display": display, "cash_link": sticker, "idempotency_token": self.token()})
     }
 
     pub(super) fn sbp_back_request(&self, back: &Back) -> Value {
@@ -110,6 +127,40 @@ impl Order {
     }
 }
 
+/// What goes wrong at QRManager in one life: one of its methods, once, and its sockets.
+pub(crate) fn troubled(mut below: impl FnMut(u64) -> u64) -> Switches {
+    const METHODS: [Rest; 9] = [
+        Rest::Code,
+        Rest::Status,
+        Rest::Receipt,
+        Rest::ReceiptStatus,
+        Rest::Activate,
+        Rest::LinkStatus,
+        Rest::Deactivate,
+        Rest::Refund,
+        Rest::RefundStatus,
+    ];
+    let kind = match below(6) {
+        0 => FaultKind::Slow { ms: 200 },
+        1 => FaultKind::Http500,
+        2 => FaultKind::Garbage,
+        3 => FaultKind::Cut,
+        4 => FaultKind::LostAfter,
+        _ => FaultKind::LostBefore,
+    };
+    let method = METHODS[usize::try_from(below(METHODS.len() as u64)).expect("few methods")];
+    let still = SocketSwitches::default();
+    let sockets = match below(6) {
+        0 => SocketSwitches { cut_instead: 1, ..still },
+        1 => SocketSwitches { breaks_after_ms: Some(30), ..still },
+        2 => SocketSwitches { twice: true, jumbled: true, ..still },
+        3 => SocketSwitches { garbage: true, ..still },
+        4 => SocketSwitches { refused: Some(SocketRefusal::Cut), ..still },
+        _ => still,
+    };
+    Switches { rest: [(method, Fault::once(kind))].into(), sockets, ..Switches::default() }
+}
+
 /// What QRManager holds of its payers' money, kopecks.
 pub(crate) fn held(vendors: &Vendors) -> i64 {
     let left = |operation: Operation| {
@@ -134,7 +185,13 @@ impl Till {
             Some(state @ ("cancelled" | "expired" | "declined")) if is_sale => Told::Not(state.to_owned()),
             Some("requested" | "processing" | "in_doubt") if !is_sale => Told::Doubt,
             Some("refused") if !is_sale => Told::Not("refused".to_owned()),
-            None if matches!(answer["code"].as_str(), Some("busy" | "overloaded" | "shutting_down")) => Told::Nothing,
+            None if matches!(
+                answer["code"].as_str(),
+                Some("busy" | "overloaded" | "shutting_down" | "cash_link_unusable")
+            ) =>
+            {
+                Told::Nothing
+            }
             _ => {
                 self.breaks(at, &format!("nobody can say what this means: {answer}"));
                 Told::Nothing
@@ -149,6 +206,9 @@ impl Till {
         }
         if let Some(name) = answer["refund_request_id"].as_str() {
             self.orders[at].rrn = Some(name.to_owned());
+        }
+        if let Some(name) = answer["operation_id"].as_str() {
+            self.orders[at].operation = Some(name.to_owned());
         }
         if let Some(link) = answer["qr_link"].as_str() {
             let known = self.orders[at].shown.replace(link.to_owned());
@@ -177,6 +237,45 @@ impl Till {
         Ok(())
     }
 
+    /// Have the sticker registered, once, ever. Where a cut took the answer, a person looks it up at QRManager.
+    pub(crate) fn stick(&mut self, vendors: &Vendors) -> io::Result<()> {
+        const PATH: &str = "/api/v1/sbp/cash-link";
+        for _ in 0..300 {
+            let known = vendors.qrm().links().pop();
+            let state = http::get_with(self.address, PATH, &[TOKEN])?.json()["state"].clone();
+            let body = match (state.as_str(), known) {
+                (Some("none" | "refused"), _) => json!({"qr_size": 400}),
+                (Some("registration_in_doubt"), None) => {
+                    // It never came to QRManager: the person registers it there.
+                    http::post(vendors.qrm().address(), "/operations/cash-qr/", "{}", &[("X-Api-Key", ATOL_KEY)])?;
+                    continue;
+                }
+                (Some("registration_in_doubt"), Some(link)) => {
+                    json!({"cash_qr_id": link.link_id, "cash_qr_link": link.link})
+                }
+                (Some("registering"), _) => {
+                    std::thread::sleep(Duration::from_millis(10));
+                    continue;
+                }
+                _ => return Ok(()),
+            };
+            http::post(self.address, PATH, &body.to_string(), &[TOKEN])?;
+        }
+        self.broken.push("the sticker is never registered".to_owned());
+        Ok(())
+    }
+
+    /// What QRManager's books say against the sticker: registered again, or live after everything has ended.
+    pub(crate) fn compare_the_sticker(&mut self, vendors: &Vendors) {
+        let again = |entry: &&Entry| matches!(entry.what, What::LinkRegistered { again: true, .. });
+        if vendors.qrm().entries().iter().any(|entry| again(&entry)) {
+            self.broken.push("the sticker was registered twice".to_owned());
+        }
+        for link in vendors.qrm().links().into_iter().filter(|link| link.active.is_some()) {
+            self.broken.push(format!("the sticker was left live: {link:?}"));
+        }
+    }
+
     /// The customers who were shown a code and pay while the terminal has no power.
     pub(crate) fn customers_pay_in_the_dark(&mut self, vendors: &Vendors) {
         for at in 0..self.orders.len() {
@@ -189,6 +288,16 @@ impl Till {
     fn customer_pays(&mut self, at: usize, vendors: &Vendors) {
         let order = &self.orders[at];
         let Some(link) = order.shown.clone().filter(|_| order.told == Told::Doubt) else { return };
+        if order.is_at_the_sticker() {
+            // The sticker is the same for all: whoever pays there pays for the sale that it is active for, if there is one.
+            let qrm = vendors.qrm();
+            let active = qrm.links().into_iter().find_map(|link| link.active);
+            if let Some(operation) = order.operation.as_ref().filter(|own| active.as_ref() == Some(own)) {
+                // It may be deactivated in this very moment.
+                let _ = qrm.pay(operation);
+            }
+            return;
+        }
         if order.in_qrms_books(vendors) == 0
             && let Err(why) = vendors.qrm().pay(&link)
         {

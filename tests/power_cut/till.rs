@@ -35,6 +35,8 @@ pub(crate) struct Order {
     pub(crate) rrn: Option<String>,
     /// The link of the SBP code that the till was given.
     pub(crate) shown: Option<String>,
+    /// Of an SBP sale what QRManager calls its operation, once the terminal knows it.
+    pub(crate) operation: Option<String>,
     /// The terminal has accepted the receipt.
     pub(crate) receipt_taken: bool,
 }
@@ -44,8 +46,13 @@ impl Order {
         matches!(self.told, Told::Done | Told::Not(_))
     }
 
-    pub(crate) fn is_a_card_in_doubt(&self) -> bool {
+    fn is_a_card_in_doubt(&self) -> bool {
         self.is_of_a_card() && self.told == Told::Doubt
+    }
+
+    /// A doubt that a person may have to end: the terminal asks the PinPad, which may know no more, and nobody knows of some stickers.
+    pub(crate) fn is_for_a_person(&self) -> bool {
+        self.is_a_card_in_doubt() || self.is_a_sticker_in_doubt()
     }
 
     /// Paid, and the terminal has not taken its receipt yet.
@@ -77,6 +84,7 @@ impl Till {
             transaction_id: None,
             rrn: None,
             shown: None,
+            operation: None,
             receipt_taken: false,
         };
         order.from = order.in_the_books(vendors);
@@ -93,8 +101,11 @@ impl Till {
         let headers = [("Idempotency-Key", key.as_str()), sbp::TOKEN];
         let answer = http::post(self.address, &path, &body.to_string(), &headers)?.json();
         let told = self.understood(at, &answer);
+        // A refusal that began nothing may name another payment, the one that stands in the way.
+        let began = told != Told::Nothing;
         self.believe(at, told, &answer, vendors);
         let id = match self.orders[at].is_by_sbp() {
+            _ if !began => None,
             true => self.sbp_named(at, &answer),
             false => answer["data"]["transaction_id"].as_str().or(answer["error"]["data"]["transaction_id"].as_str()),
         };

@@ -75,8 +75,11 @@ pub(crate) const SBP: Plan =
 pub(crate) const SBP_IN_THE_DARK: Plan =
     [Turn::Sell(Method::Sbp(Phone::InTheDark)), Turn::SbpWhole, Turn::Sell(Method::Sbp(Phone::AtOnce))];
 
+pub(crate) const STICKER: Plan =
+    [Turn::Sell(Method::Sbp(Phone::AtTheSticker)), Turn::SbpWhole, Turn::Sell(Method::Click)];
+
 /// Everything in turns.
-pub(crate) const MIX: &[Plan] = &[SALES, SBP, VOIDS, CLOSINGS, SBP_IN_THE_DARK, VOID_AT_ONCE, CLOSED_TWICE];
+pub(crate) const MIX: &[Plan] = &[SALES, SBP, VOIDS, STICKER, CLOSINGS, SBP_IN_THE_DARK, VOID_AT_ONCE, CLOSED_TWICE];
 
 impl Turn {
     /// What that is in the till's present situation; `None` where there is nothing to do it with.
@@ -151,6 +154,7 @@ impl Wish {
             Self::Sale(Method::Sbp(Phone::AtOnce)) => "SBP sale",
             Self::Sale(Method::Sbp(Phone::AfterACancel)) => "SBP sale, called off",
             Self::Sale(Method::Sbp(Phone::InTheDark)) => "SBP sale, paid in the dark",
+            Self::Sale(Method::Sbp(Phone::AtTheSticker)) => "SBP sale at the sticker",
             Self::SbpBack(back) if back.tiyin == back.sale_tiyin => "whole amount back by SBP",
             Self::SbpBack(_) => "part of the amount back by SBP",
             Self::Back(back) if back.tiyin == back.sale_tiyin => "whole amount back",
