@@ -60,6 +60,22 @@ limits! {
     BODY_DISCARD_MAX_BYTES: usize = 16_777_216;
     /// Open connections from tills, well under the usual 1,024 open files; for the next one the longest idle one goes.
     HTTP_CONNECTIONS_MAX: usize = 512;
+    /// Requests of one till at work at once; the next one hears 503 at once, so that a till that goes round in circles keeps no other one out.
+    TILL_REQUESTS_MAX: usize = 64;
+    /// Long polls and event streams of one till at once. They are counted apart and use up nothing of its other requests.
+    TILL_WAITING_MAX: usize = 16;
+    /// The same of all tills together: a quarter of the connections.
+    WAITING_MAX: usize = 128;
+    /// What a till that asked too much is told to wait (`Retry-After`).
+    OVERLOADED_RETRY_MS: u64 = 1_000;
+    /// Before the first wrong token from an address is answered; each further one waits twice as long.
+    ATTEMPT_FIRST_MS: u64 = 20;
+    /// The longest that a wrong token waits for its answer. A right one never waits.
+    ATTEMPT_LONGEST_MS: u64 = 1_000;
+    /// Without a wrong token for so long an address begins anew.
+    ATTEMPTS_FORGOTTEN_MS: u64 = 60_000;
+    /// Addresses that sent wrong tokens and are remembered; for the next one the oldest goes.
+    ATTEMPTS_KEPT: usize = 256;
     /// Before a connection is taken again after the system refused one (no file left).
     HTTP_ACCEPT_RETRY_MS: u64 = 100;
     /// For a request's head to arrive: a slow sender holds a connection no longer.

@@ -3,12 +3,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "door/fair.rs"]
+mod fair;
 #[path = "door/places.rs"]
 mod places;
 mod support;
 
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -25,6 +28,22 @@ fn bench_with(api: &str) -> Bench {
     assert!(text.contains(&listen));
     fs::write(bench.configuration(), text.replace(&listen, api)).unwrap();
     bench
+}
+
+/// Secrets for a bench that has none yet, and where they are.
+fn put_secrets(bench: &Bench, secrets: &[(&str, &str)]) {
+    let dir = bench.dir.path().join("credentials");
+    fs::create_dir(&dir).unwrap();
+    for (name, secret) in secrets {
+        put_secret(&dir.join(name), secret);
+    }
+    let text = fs::read_to_string(bench.configuration()).unwrap();
+    fs::write(bench.configuration(), format!("credentials_dir = \"{}\"\n{text}", dir.display())).unwrap();
+}
+
+fn put_secret(path: &Path, secret: &str) {
+    fs::write(path, secret).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// A POST with a JSON body, in bytes.

@@ -31,14 +31,25 @@ pub(super) async fn check(State(api): State<Api>, mut request: Request, next: Ne
             next.run(request).await
         }
         Err(refusal) => {
-            tracing::warn!(
-                peer = peer.map(tracing::field::display),
-                refusal = refusal.message(),
-                "a request was turned away"
-            );
+            if refusal.message() == envelope::UNAUTHORIZED.name && token(request.headers()).is_some() {
+                slow_down(&api, peer).await;
+            } else {
+                let peer = peer.map(tracing::field::display);
+                tracing::warn!(peer, refusal = refusal.message(), "a request was turned away");
+            }
             sbp::refused(request.uri().path(), refusal)
         }
     }
+}
+
+/// A wrong token: told once in the log, and answered later each time.
+async fn slow_down(api: &Api, peer: Option<Peer>) {
+    let from = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
+    let slowed = api.attempts.failed(from, api.clock.monotonic_ms());
+    if slowed.is_first {
+        tracing::warn!(%from, "a token that no till has; more of them are answered later and later, and not told one by one");
+    }
+    tokio::time::sleep(limits::wait(slowed.by_ms)).await;
 }
 
 fn admitted(settings: &ApiSettings, peer: Option<Peer>, request: &Request) -> Result<Till, Refusal> {

@@ -10,11 +10,14 @@
 //!
 //! `callback` is a door of its own, for a word from outside and nothing else. `docs/api.md` is this room's contract, for whoever writes a till.
 
+mod attempts;
 pub mod callback;
 pub mod control;
 mod core;
 mod crowd;
 mod envelope;
+#[allow(dead_code, reason = "a place among the waiting is for handlers that wait for news, and none does yet")]
+mod fair;
 mod gateway;
 mod guard;
 mod json;
@@ -133,6 +136,10 @@ struct Room {
     history: Arc<dyn History>,
     settings: ApiSettings,
     kept: gateway::Kept,
+    /// For what is slowed; no payment's time is told by it.
+    clock: Clock,
+    fair: Arc<fair::Fair>,
+    attempts: attempts::Attempts,
 }
 
 impl std::ops::Deref for Api {

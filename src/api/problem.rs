@@ -183,6 +183,7 @@ impl From<&Refusal> for Problem {
             (envelope::TOO_SLOW, TOO_SLOW),
             (envelope::TOO_LARGE, TOO_LARGE),
             (envelope::NOT_JSON, NOT_JSON),
+            (envelope::OVERLOADED, OVERLOADED),
         ];
         let row = rows.into_iter().find(|(theirs, _)| theirs.name == refusal.message()).map(|(_, ours)| ours);
         Self::because(row.unwrap_or(INTERNAL), refusal.reason().unwrap_or_default())

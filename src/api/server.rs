@@ -18,11 +18,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use super::attempts::Attempts;
 use super::crowd::{Crowd, Seat};
 use super::envelope::{self, Refusal};
 use super::guard;
 use super::listen::{Peer, Place, Stream};
-use super::{Api, ApiSettings, Room, gateway, ops, sbp};
+use super::{Api, ApiSettings, Room, fair, gateway, ops, sbp};
+use crate::clock::Clock;
 use crate::driver::Handle;
 use crate::history::History;
 use crate::limits;
@@ -67,7 +69,7 @@ async fn keep(place: Place, router: Router, crowd: Arc<Crowd>, mut stop: watch::
                 place.next().await
             } => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(serve_one(stream, peer, router.clone(), crowd.enter()));
+                    connections.spawn(serve_one(stream, peer, router.clone(), crowd.enter(peer.ip())));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be taken");
@@ -83,11 +85,21 @@ async fn keep(place: Place, router: Router, crowd: Arc<Crowd>, mut stop: watch::
 
 fn router(driver: Handle, history: Arc<dyn History>, settings: ApiSettings) -> Router {
     let kept = gateway::Kept::default();
-    let api = Api(Arc::new(Room { driver, history, settings, kept }));
+    let api = Api(Arc::new(Room {
+        driver,
+        history,
+        settings,
+        kept,
+        clock: Clock::system(),
+        fair: Arc::default(),
+        attempts: Attempts::default(),
+    }));
     Router::new()
         .merge(gateway::routes())
         .merge(super::core::routes())
         .merge(sbp::routes())
+        // What is above is about money, and takes turns; whoever looks after the terminal is answered also while a till asks too much.
+        .route_layer(from_fn_with_state(api.clone(), fair::take_turn))
         .merge(ops::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)

@@ -40,6 +40,8 @@ async fn still_sells(counter: &Counter) {
 async fn nobody_asks_without_a_token_on_loopback_neither() {
     let (counter, _dir) = open(Qrm::with_main()).await;
     let cut = &TOKEN[1..];
+    // All at once: each wrong token is answered later than the one before.
+    let mut asking = tokio::task::JoinSet::new();
     for headers in [
         [].as_slice(),
         &[("x_auth_token", "")],
@@ -51,10 +53,13 @@ async fn nobody_asks_without_a_token_on_loopback_neither() {
     ] {
         for (method, paths) in [("POST", POSTS), ("GET", GETS), ("GET", &["/api/v1/sbp/nowhere"])] {
             for path in paths {
-                let heard = counter.till.send(&request(method, &at(path), headers, SALE.as_bytes())).await;
-                is_problem(&heard, 403, "acces_error");
+                let (till, asked) = (counter.till, request(method, &at(path), headers, SALE.as_bytes()));
+                asking.spawn(async move { till.send(&asked).await });
             }
         }
+    }
+    while let Some(heard) = asking.join_next().await {
+        is_problem(&heard.unwrap(), 403, "acces_error");
     }
     let own = [("x-auth-token", TOKEN), ("Host", "evil.example")];
     is_problem(&counter.till.send(&request("GET", "/api/v1/sbp/cash-link", &own, b"")).await, 403, "acces_error");
