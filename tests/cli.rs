@@ -7,6 +7,7 @@
 mod rig;
 
 use rig::{Rig, run};
+
 use serde_json::Value;
 use tolov::payment::event::{Delivery, Event};
 
@@ -21,6 +22,9 @@ macro_rules! reads {
         insta::assert_snapshot!($name, text);
     };
 }
+
+#[path = "cli/order.rs"]
+mod order;
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()

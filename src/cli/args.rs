@@ -120,10 +120,10 @@ pub enum PaymentCommand {
 /// `tolov payment list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Only those made with it: humo, click or payme.
+    /// Only those made with it: humo, click, payme or sbp.
     #[arg(long)]
     pub(super) method: Option<String>,
-    /// Only those that stand there: paid, in_doubt, declined, ...
+    /// Only those that stand there: created, paid, in_doubt, declined, ...
     #[arg(long)]
     pub(super) state: Option<String>,
     /// Only those with this order number of the till.

@@ -7,7 +7,7 @@ use super::args::{ListArgs, PaymentCommand, ResolveArgs, Verdict};
 use super::text::{Align, amount, count, pairs, short, slip, table, when, wrap};
 use super::{CliError, Outcome, client, print};
 use crate::api::control::words::{
-    CardRow, PaymentDetail, PaymentRow, PaymentsAsked, ReceiptRow, RefundRow, Request, Resolve,
+    CardRow, PaymentDetail, PaymentRow, PaymentsAsked, ReceiptRow, RefundRow, Request, Resolve, WishRow,
 };
 use crate::clock;
 
@@ -71,7 +71,7 @@ fn payments(rows: &[PaymentRow], limit: u32) -> String {
         vec![
             when(row.created_ms),
             short(&row.transaction_id),
-            row.method.clone(),
+            method(row).to_owned(),
             amount(row.amount_minor),
             row.currency.clone(),
             format!("{}{mark}", row.state),
@@ -114,11 +114,15 @@ pub(super) fn detail(found: &PaymentDetail) -> String {
     let why = row.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     let late = if row.late { " (late: it had ended otherwise before)" } else { "" };
     let mut lines = vec![
-        ("amount", format!("{} {} by {}", amount(row.amount_minor), row.currency, row.method)),
+        ("amount", format!("{} {} by {}", amount(row.amount_minor), row.currency, by(row))),
         ("state", format!("{} since {}{late}{why}", row.state, when(row.since_ms))),
         ("fiscal", row.fiscal.clone()),
-        ("asked", when(row.created_ms)),
+        ("asked", asked(found)),
     ];
+    if let Some(parties) = &found.parties {
+        lines.push(("from", parties.sender_id.clone()));
+        lines.push(("to", format!("{} by {}", parties.recipcient_id, parties.method_id)));
+    }
     let named = if row.method == "humo" { "RRN" } else { "payment_id" };
     let optional = [
         ("order", row.order_id.clone()),
@@ -140,13 +144,51 @@ pub(super) fn detail(found: &PaymentDetail) -> String {
     text.push_str(
         &row.advice.as_ref().map(|advice| format!("\nWhat to do\n{}\n", wrap(advice, 2))).unwrap_or_default(),
     );
-    text.push_str(&found.card.as_ref().map(|run| card(run, row.payment_id.as_deref())).unwrap_or_default());
+    text.push_str(&wishes(&found.wishes));
+    text.push_str(&found.card.as_ref().map(|run| card(run, row)).unwrap_or_default());
     found.refunds.iter().for_each(|r| text.push_str(&refund(r)));
     found.receipts.iter().for_each(|r| text.push_str(&receipt(r)));
     text
 }
 
-fn card(card: &CardRow, known_rrn: Option<&str>) -> String {
+/// Who moves the money, as far as the customer has said.
+pub(super) fn method(row: &PaymentRow) -> &str {
+    if row.undecided { "auto" } else { &row.method }
+}
+
+fn by(row: &PaymentRow) -> String {
+    match (row.auto, row.undecided) {
+        (false, _) => row.method.clone(),
+        (true, false) => format!("{} (auto: the customer chose)", row.method),
+        (true, true) => "a card or a code (auto)".to_owned(),
+    }
+}
+
+/// When the till asked, and when it wanted the money.
+fn asked(found: &PaymentDetail) -> String {
+    let (row, created) = (&found.row, when(found.row.created_ms));
+    match (&found.parties, found.wishes.iter().any(|wish| wish.what == "accept")) {
+        (None, _) => created,
+        (Some(_), true) => format!("{created}, accepted {}", when(row.begun_ms)),
+        (Some(_), false) => format!("{created}, not accepted"),
+    }
+}
+
+/// What the till asked of a payment that it had created.
+fn wishes(wishes: &[WishRow]) -> String {
+    if wishes.is_empty() {
+        return String::new();
+    }
+    let lines = wishes.iter().map(|wish| {
+        let reason = wish.reason.as_ref().map(|reason| format!(": {}", reason.replace('_', " "))).unwrap_or_default();
+        format!("  {}  {}{reason}\n", when(wish.at_ms), wish.what)
+    });
+    format!("\nAsked by the till\n{}", lines.collect::<String>())
+}
+
+fn card(card: &CardRow, row: &PaymentRow) -> String {
+    let known_rrn = row.payment_id.as_deref();
+    let head = if row.method == "humo" { "PinPad" } else { "PinPad: no card paid" };
     let presented = if card.presented { "presented" } else { "not presented" };
     let fields = [
         ("card", Some(card.card_masked.clone().unwrap_or_else(|| presented.to_owned()))),
@@ -160,7 +202,7 @@ fn card(card: &CardRow, known_rrn: Option<&str>) -> String {
         ),
     ];
     let lines: Vec<_> = fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-    format!("\nPinPad\n{}{}", pairs(&lines), slip(&card.slip))
+    format!("\n{head}\n{}{}", pairs(&lines), slip(&card.slip))
 }
 
 fn refund(r: &RefundRow) -> String {

@@ -1,6 +1,7 @@
 //! `tolov status` and `tolov sales`.
 
 use super::args::{SalesCommand, StatusArgs};
+use super::payment::method;
 use super::text::{amount, count, pairs, short, span, when, wrap};
 use super::{CliError, Outcome, client, print};
 use crate::api::control::words::{DeviceRow, PaymentRow, Request, Status};
@@ -65,7 +66,7 @@ fn table(status: &Status) -> String {
 fn payment(row: &PaymentRow) -> String {
     let why = row.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     let (id, sum) = (short(&row.transaction_id), amount(row.amount_minor));
-    format!("{id} {} {sum} {}, {}{why}", row.method, row.currency, row.state)
+    format!("{id} {} {sum} {}, {}{why}", method(row), row.currency, row.state)
 }
 
 fn store(status: &Status) -> String {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::card::RunId;
 use super::money::Money;
-use super::sale::{Method, PaymentId, Token};
+use super::sale::{Method, PaymentId, Token, UnixMs};
 use super::sbp::SbpAsk;
 
 /// Whose payment it is: references that mean something to the till alone, never a name or a phone.
@@ -91,6 +91,8 @@ pub struct Wish {
     pub token: Token,
     /// What was asked.
     pub what: Wished,
+    /// When.
+    pub at_ms: UnixMs,
 }
 
 /// What was asked, in a word.
@@ -114,6 +116,18 @@ impl From<&Asked> for Wished {
             Asked::Edit(_) => Self::Edit,
             Asked::Accept(_) => Self::Accept,
             Asked::Cancel { reason } => Self::Cancel { reason: *reason },
+        }
+    }
+}
+
+impl Wished {
+    /// The stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Edit => "edit",
+            Self::Accept => "accept",
+            Self::Cancel { .. } => "cancel",
         }
     }
 }

@@ -453,6 +453,18 @@ impl Payment {
         self.parties.is_none() || self.wishes.iter().any(|wish| wish.what == Wished::Accept)
     }
 
+    /// When the till wanted the money: a payment that was created first begins when it is accepted.
+    #[must_use]
+    pub fn begun_ms(&self) -> UnixMs {
+        self.wishes.iter().find(|wish| wish.what == Wished::Accept).map_or(self.created_ms, |wish| wish.at_ms)
+    }
+
+    /// The customer may choose between a card and a code and has shown neither, so that `method` says nothing yet.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        self.auto && self.code.is_none() && !self.run.as_ref().is_some_and(|run| run.card_presented)
+    }
+
     /// The token of a request about this payment after the first one: a refund's or another wish's.
     #[must_use]
     pub fn later_token(&self, key: &str) -> Option<&Token> {

@@ -17,10 +17,12 @@ use tolov::payment::card::{ResultClass, RunId, RunResult, Slip};
 use tolov::payment::code::CodeTable;
 use tolov::payment::event::{Confirm, Effect, Event, GiveBack, Outcome, PinpadOrder, RunEnd, Said, SaleRef, Sell};
 use tolov::payment::fiscal::Receipt;
+use tolov::payment::order::{Accept, Ask, Asked, Create, Terms};
 use tolov::payment::receipt::ReceiptLink;
-use tolov::payment::sale::{Approval, Decline, DeclineKind, Merchant, Method, PaymentId, Private, RefundId};
+use tolov::payment::sale::{Approval, Decline, DeclineKind, Merchant, Method, PaymentId, Private, RefundId, Token};
 use tolov::payment::terminal::Policy;
 use tolov::payment::{Currency, Money};
+use tolov::snapshot::Snapshot;
 use tolov::store::{Store, StoreOptions};
 
 /// 2026-11-22T05:00:00Z, ten o'clock in Tashkent.
@@ -28,6 +30,12 @@ const NOW_MS: i64 = 1_795_323_600_000;
 
 /// A card sale of this amount is refused with code 303.
 pub(crate) const MUST_CLOSE: i64 = 30_300;
+
+/// A card sale of this amount waits for its card until it is called off.
+pub(crate) const NO_CARD: i64 = 40_400;
+
+/// Nothing in here takes as long.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// What a command left behind.
 pub(crate) struct Told {
@@ -150,6 +158,62 @@ impl Rig {
         })
     }
 
+    /// A payment that is known and not begun; without a method the customer chooses.
+    pub(crate) fn create(&self, number: u8, method: Option<Method>, minor: i64) {
+        self.clock.advance(60_000);
+        let amount = Money::from_minor(minor, Currency::Uzs);
+        let method_id = method.map_or("auto", Method::name).to_owned();
+        self.decided(Event::Create(Box::new(Create {
+            id: name(number),
+            terms: Terms { method, method_id, amount, sbp: None },
+            token: token("create", number),
+            order_id: Some(format!("A-{number}")),
+            sender_id: format!("guest-{number}"),
+            recipient_id: "desk-1".to_owned(),
+        })));
+    }
+
+    /// The till asks something of a payment that it has created.
+    pub(crate) fn order(&self, number: u8, what: Asked) {
+        self.clock.advance(5_000);
+        let key = match &what {
+            Asked::Edit(_) => "edit",
+            Asked::Accept(_) => "accept",
+            Asked::Cancel { .. } => "cancel",
+        };
+        self.decided(Event::Ask(Box::new(Ask { payment: name(number), token: token(key, number), what })));
+    }
+
+    /// The till wants the money, and brings no code.
+    pub(crate) fn accept(&self, number: u8) {
+        self.order(number, Asked::Accept(Accept { run: RunId(Uuid::new_v4()), code: None, display: true }));
+    }
+
+    pub(crate) fn scan(&self, code: &str) {
+        self.tell(Event::Scanned { text: code.to_owned() });
+    }
+
+    /// So much later.
+    pub(crate) fn wait(&self, ms: u64) {
+        self.clock.advance(ms);
+        self.tell(Event::Tick { run: RunId(Uuid::new_v4()) });
+    }
+
+    /// Waits until that payment has ended last, and so.
+    pub(crate) fn until(&self, number: u8, state: &str) {
+        let ended = |picture: &Arc<Snapshot>| {
+            picture.last.as_ref().is_some_and(|last| last.id == name(number) && last.state.name() == state)
+        };
+        let mut pictures = self.driver.pictures();
+        let waited = async { tokio::time::timeout(PATIENCE, pictures.wait_for(ended)).await.map(|_| ()) };
+        self.runtime.block_on(waited).unwrap();
+    }
+
+    fn decided(&self, event: Event) {
+        self.runtime.block_on(self.driver.ask(event)).unwrap();
+        self.settle_picture();
+    }
+
     pub(crate) fn void(&self, number: u8, minor: i64) {
         let event = Event::GiveBack(GiveBack {
             id: RefundId(Uuid::from_u128(u128::from(number))),
@@ -256,6 +320,10 @@ fn name(number: u8) -> PaymentId {
     PaymentId(Uuid::from_u128((u128::from(number) << 96) | 0x4000_8000_0000_0000_0000))
 }
 
+fn token(key: &str, number: u8) -> Token {
+    Token { key: format!("till {key} {number}"), digest: "d".to_owned() }
+}
+
 fn policy() -> Policy {
     Policy {
         methods: vec![Method::Humo, Method::Click],
@@ -266,6 +334,9 @@ fn policy() -> Policy {
         }),
         codes: CodeTable::default(),
         scan_wait_ms: 120_000,
+        created_wait_ms: 900_000,
+        created_max: 8,
+        wishes_max: 8,
         join_unanswered_ms: 0,
         ask_every_ms: 15_000,
         backoff_min_ms: 1_000,
@@ -291,6 +362,15 @@ fn play(effect: Effect, driver: &Handle, settlement: &Arc<Mutex<Settlement>>, as
                 _ => Outcome::InDoubt { text: "the answer did not come within 60 s".to_owned() },
             };
             driver.tell_later(Event::ProviderAnswered { payment: payment.id, outcome });
+        }
+        Effect::PinpadRun { order: PinpadOrder::Sale(money), .. } if money.minor() == NO_CARD => {}
+        Effect::PinpadCancel { run } => {
+            let driver = driver.clone();
+            let said = Said::Result(RunResult { code: "993".to_owned(), class: ResultClass::Cancelled });
+            tokio::spawn(async move {
+                driver.tell(Event::PinpadSaid { run, sequence: 0, said }).await;
+                driver.tell(Event::PinpadFinished { run, end: RunEnd::Ended }).await;
+            });
         }
         Effect::PinpadRun { run, order } => {
             let (code, class, slip, text) = card(&order, settlement);

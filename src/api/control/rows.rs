@@ -1,10 +1,12 @@
 //! Payments, receipts and settlements as rows, with what a technician is told about them.
 
 use super::words::{
-    CardRow, DeviceRow, PaymentDetail, PaymentRow, QueueRow, ReceiptRow, RefundRow, ResolutionRow, SettlementRow,
+    CardRow, DeviceRow, PartiesRow, PaymentDetail, PaymentRow, QueueRow, ReceiptRow, RefundRow, ResolutionRow,
+    SettlementRow, WishRow,
 };
 use crate::payment::card::{Run, Settlement, SettlementState};
 use crate::payment::fiscal::{Confirmation, Fiscal};
+use crate::payment::order::{Wish, Wished};
 use crate::payment::sale::{CancelledBy, Decline, Doubt, Method, Payment, Refund, RefundKind, RefundState, State};
 use crate::payment::{Currency, Money};
 use crate::snapshot::Presence;
@@ -17,11 +19,14 @@ pub(super) fn payment(p: &Payment) -> PaymentRow {
     PaymentRow {
         transaction_id: p.id,
         method: p.method.name().to_owned(),
+        auto: p.auto,
+        undecided: p.is_undecided(),
         state: p.state.name().to_owned(),
         fiscal: p.fiscal.name().to_owned(),
         amount_minor: p.amount.minor(),
         currency: p.amount.currency().code().to_owned(),
         created_ms: p.created_ms,
+        begun_ms: p.begun_ms(),
         since_ms: p.since_ms,
         order_id: p.order_id.clone(),
         payment_id: p.approval.as_ref().and_then(|a| a.payment_id.clone()),
@@ -41,6 +46,12 @@ pub(super) fn detail(p: &Payment) -> PaymentDetail {
     PaymentDetail {
         row: payment(p),
         updated_ms: p.updated_ms,
+        parties: p.parties.as_deref().map(|parties| PartiesRow {
+            sender_id: parties.sender_id.clone(),
+            recipcient_id: parties.recipient_id.clone(),
+            method_id: parties.method_id.clone(),
+        }),
+        wishes: p.wishes.iter().map(wish).collect(),
         merchant: p.merchant.clone(),
         answered: p.answered,
         warned_of: p.warned_of,
@@ -56,6 +67,14 @@ pub(super) fn detail(p: &Payment) -> PaymentDetail {
         refunds: p.refunds.iter().map(refund).collect(),
         receipts: p.confirmations.iter().map(receipt).collect(),
     }
+}
+
+fn wish(wish: &Wish) -> WishRow {
+    let reason = match wish.what {
+        Wished::Cancel { reason } => Some(reason.name().to_owned()),
+        Wished::Edit | Wished::Accept => None,
+    };
+    WishRow { at_ms: wish.at_ms, what: wish.what.name().to_owned(), reason }
 }
 
 /// A payment with the receipt that counts; `None` without one.

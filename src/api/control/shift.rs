@@ -64,7 +64,10 @@ impl Sums {
     }
 
     fn read(&mut self, history: &dyn History) -> Result<(), HistoryError> {
-        let began = Filter { since_ms: Some(self.began_ms), until_ms: self.ended_ms, ..Filter::default() };
+        // What was created before the shift began may have been accepted in it.
+        let wait_ms = i64::try_from(limits::CREATED_WAIT_MS).unwrap_or(i64::MAX);
+        let since_ms = Some(self.began_ms.saturating_sub(wait_ms));
+        let began = Filter { since_ms, until_ms: self.ended_ms, ..Filter::default() };
         self.read_pages(history, began)?;
         // Money that went back in this shift for a sale of an earlier one.
         self.read_pages(history, Filter { refunded_since_ms: Some(self.began_ms), ..Filter::default() })?;
@@ -98,7 +101,7 @@ impl Sums {
         if !self.seen.insert(payment.id) {
             return;
         }
-        if self.holds(payment.created_ms) {
+        if self.holds(payment.begun_ms()) {
             let amount = payment.amount;
             match &payment.state {
                 State::Paid | State::Refunded => {
@@ -110,11 +113,7 @@ impl Sums {
                 State::InDoubt { .. } => self.doubt(payment.method, amount),
                 _ => {}
             }
-            if payment.method == Method::Humo && self.last_card.is_none_or(|(at_ms, _)| at_ms <= payment.created_ms) {
-                let refused =
-                    matches!(&payment.state, State::Declined(decline) if decline.code.as_deref() == Some(MUST_CLOSE));
-                self.last_card = Some((payment.created_ms, refused));
-            }
+            self.hear_of_card(payment);
         }
         for refund in payment.refunds.iter().filter(|refund| self.holds(refund.created_ms)).collect::<Vec<_>>() {
             let minor = refund.amount.minor();
@@ -132,6 +131,16 @@ impl Sums {
                 (RefundState::InDoubt { .. }, _) => self.doubt(payment.method, refund.amount),
                 _ => {}
             }
+        }
+    }
+
+    /// Where the PinPad was asked for a card. A run that left the money to a code is heard only where the PinPad refused every card.
+    fn hear_of_card(&mut self, payment: &Payment) {
+        let Some(run) = &payment.run else { return };
+        let refused = run.result.as_ref().is_some_and(|result| result.code == MUST_CLOSE);
+        let newer = self.last_card.is_none_or(|(at_ms, _)| at_ms <= payment.begun_ms());
+        if newer && (refused || payment.method == Method::Humo && !payment.is_undecided()) {
+            self.last_card = Some((payment.begun_ms(), refused));
         }
     }
 

@@ -275,9 +275,13 @@ pub struct ScheduleRow {
 pub struct PaymentRow {
     /// Its name.
     pub transaction_id: PaymentId,
-    /// `humo`, `click` or `payme`.
+    /// `humo`, `click`, `payme` or `sbp`.
     pub method: String,
-    /// Where it stands: `awaiting_payer`, `bank_processing`, `paid`, `refunded`, `declined`, `cancelled`, `expired`, `in_doubt`.
+    /// The till leaves it to the customer who moves the money: a card or a code.
+    pub auto: bool,
+    /// The customer has shown neither yet: `method` is only where the terminal asks first.
+    pub undecided: bool,
+    /// Where it stands: `created`, `awaiting_payer`, `bank_processing`, `paid`, `refunded`, `declined`, `cancelled`, `expired`, `in_doubt`.
     pub state: String,
     /// Its fiscal debt: `none`, `not_required`, `owed`, `queued`, `confirmed`, `parked`.
     pub fiscal: String,
@@ -287,6 +291,8 @@ pub struct PaymentRow {
     pub currency: String,
     /// When the till asked.
     pub created_ms: UnixMs,
+    /// When the till wanted the money: `created_ms`, or when a payment that was created first was accepted.
+    pub begun_ms: UnixMs,
     /// Since when it stands there.
     pub since_ms: UnixMs,
     /// The till's own number of the order.
@@ -313,6 +319,10 @@ pub struct PaymentDetail {
     pub row: PaymentRow,
     /// When it last changed.
     pub updated_ms: UnixMs,
+    /// Whose payment it is, where the till created it first.
+    pub parties: Option<PartiesRow>,
+    /// What the till asked of it after that, oldest first.
+    pub wishes: Vec<WishRow>,
     /// The fiscal identity that it was made under.
     pub merchant: Merchant,
     /// The answer was written out to the till, as far as the connection tells (HUMO only).
@@ -327,12 +337,34 @@ pub struct PaymentDetail {
     pub evidence: Option<String>,
     /// How an operator ended the doubt.
     pub resolution: Option<ResolutionRow>,
-    /// The card's side (HUMO).
+    /// The card's side (HUMO; where the customer could choose and a code paid, how the PinPad was asked before that).
     pub card: Option<CardRow>,
     /// Voids and refunds, oldest first.
     pub refunds: Vec<RefundRow>,
     /// Its receipts, oldest first; the last one counts.
     pub receipts: Vec<ReceiptRow>,
+}
+
+/// Whose payment it is, by the till's own references.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartiesRow {
+    /// Who pays.
+    pub sender_id: String,
+    /// Who is paid, spelled as on the wire.
+    pub recipcient_id: String,
+    /// How, as the till wrote it.
+    pub method_id: String,
+}
+
+/// What a till asked of a payment that it had created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WishRow {
+    /// When.
+    pub at_ms: UnixMs,
+    /// `edit`, `accept` or `cancel`.
+    pub what: String,
+    /// Why it is called off: `customer_request`, `other_method`, `till_error`, `duplicate`, `timeout` or `other`.
+    pub reason: Option<String>,
 }
 
 /// How an operator ended a doubt.
@@ -466,7 +498,7 @@ pub struct ShiftReport {
 /// What one method took in a shift. Sales count where they were begun, money given back where it was given back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MethodTotals {
-    /// `humo`, `click` or `payme`.
+    /// `humo`, `click`, `payme` or `sbp`.
     pub method: String,
     /// ISO 4217 of every amount in this row.
     pub currency: String,

@@ -237,7 +237,8 @@ fn standing(payment: &Payment, unit: Unit, error: Option<&Refusal>) -> Written {
         refunds: payment.refunds.iter().map(refund_data).collect(),
         created_ms: payment.created_ms,
         updated_ms: payment.updated_ms,
-        message: payment.run.as_ref().map(super::xumo::slip_text),
+        // Of a card that was turned down before a code paid, no slip is the answer.
+        message: payment.run.as_ref().filter(|_| payment.method == Method::Humo).map(super::xumo::slip_text),
         warning: warning(payment),
     };
     let status = error.map_or(200, |refusal| refusal.status);

@@ -126,7 +126,7 @@ impl Step {
     }
 
     fn wish(&mut self, ask: &Ask) -> Result<(), Rejection> {
-        let wish = Wish { token: ask.token.clone(), what: (&ask.what).into() };
+        let wish = Wish { token: ask.token.clone(), what: (&ask.what).into(), at_ms: self.now.wall_ms };
         Ok(self.record(Fact::Wished { payment: ask.payment, wish })?)
     }
 

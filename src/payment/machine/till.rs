@@ -289,7 +289,7 @@ impl Step {
         let Some(rrn) = payment.approval.as_ref().and_then(|a| a.payment_id.clone()) else {
             return refuse("the sale's slip has no RRN; give the money back at the PinPad itself".to_owned());
         };
-        if payment.created_ms < self.t.register.shift_began_ms {
+        if payment.begun_ms() < self.t.register.shift_began_ms {
             return Ok(PinpadOrder::Refund { amount: back.amount, rrn });
         }
         if back.amount != payment.amount {

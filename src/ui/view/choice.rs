@@ -108,8 +108,7 @@ fn of_payment(payment: &Payment, snapshot: &Snapshot, now_ms: UnixMs) -> Face {
 
 /// What people know a payment by.
 fn named(payment: &Payment) -> Sale {
-    let shown = payment.code.is_some() || payment.run.as_ref().is_some_and(|run| run.card_presented);
-    Sale { id: payment.id, method: payment.method, undecided: payment.auto && !shown, amount: payment.amount }
+    Sale { id: payment.id, method: payment.method, undecided: payment.is_undecided(), amount: payment.amount }
 }
 
 /// A sale whose customer chooses. Only what works is offered.
