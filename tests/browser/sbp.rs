@@ -104,6 +104,36 @@ fn a_part_of_an_sbp_sale_is_given_back_and_the_rest_later() {
 }
 
 #[test]
+fn a_sale_at_the_sticker_is_paid_there_and_the_sticker_is_live_for_no_other_time() {
+    let visit = Visit::begin_sbp();
+    visit.page.until("#sticker-state", "no sticker is printed");
+    visit.page.press("#sticker");
+    visit.page.until("#sticker-state", "not live");
+    visit.page.ask("document.getElementById('shown').value = 'sticker'");
+    visit.page.press("#sell-sbp");
+    visit.page.until("#sticker-state", "live: 950");
+    visit.page.press("#pay-sticker");
+    visit.page.until("#payments tr", "paid");
+    visit.page.until("#sticker-state", "not live");
+    assert_eq!(visit.operation()["standing"], json!("paid"));
+    assert_eq!(visit.newest()["sbp"]["profile"], json!("sticker"));
+
+    // A customer who comes after the sale was called off finds a code that nobody can pay.
+    visit.page.press("#sell-sbp");
+    visit.page.until("#sticker-state", "live: 950");
+    visit.page.press("#sbp-cancel");
+    visit.page.until("#payments tr", "cancelled");
+    visit.page.until("#sticker-state", "not live");
+    visit.page.press("#pay-sticker");
+    visit.page.until("#exchange article h3", "phone");
+    let operations = visit.picture()["qrm"]["operations"].as_array().cloned().unwrap_or_default();
+    let paid = operations.iter().filter(|operation| operation["standing"] == json!("paid")).count();
+    assert_eq!((operations.len(), paid), (2, 1));
+    assert_eq!(visit.picture()["qrm"]["links"].as_array().map(Vec::len), Some(1), "one sticker");
+    visit.audit();
+}
+
+#[test]
 fn a_code_whose_sockets_break_is_paid_by_asking_over_rest() {
     let visit = Visit::begin_sbp();
     visit.show_code();

@@ -87,12 +87,13 @@ $("sbp-receipt").addEventListener("submit", (event) => {
 
 /* The phone */
 
-for (const key of document.querySelectorAll("[data-phone]")) {
-  key.addEventListener("click", () => {
-    const code = $("seen").value;
-    if (code) post("/demo/phone", { do: key.dataset.phone, code }).catch((error) => note("phone", error.message));
-  });
+function hold(does, code) {
+  if (code) post("/demo/phone", { do: does, code }).catch((error) => note("phone", error.message));
 }
+for (const key of document.querySelectorAll("[data-phone]")) {
+  key.addEventListener("click", () => hold(key.dataset.phone, $("seen").value));
+}
+$("pay-sticker").addEventListener("click", () => hold("pay", $("pay-sticker").value));
 $("phone").addEventListener("submit", (event) => event.preventDefault());
 $("seen").addEventListener("change", showLink);
 
@@ -165,6 +166,13 @@ function drawQrm(qrm) {
     field.disabled = !qrm.operations.length;
     for (const key of document.querySelectorAll("[data-phone]")) key.disabled = !qrm.operations.length;
     showLink();
+  });
+  draw("sticker-state", [qrm.links, qrm.operations], () => {
+    const sticker = qrm.links.at(-1);
+    const sale = sticker && qrm.operations.find((operation) => operation.operation_id === sticker.active);
+    $("pay-sticker").value = sticker?.link ?? "";
+    $("pay-sticker").disabled = !sticker;
+    $("sticker-state").textContent = !sticker ? "no sticker is printed" : sale ? `live: ${sums(sale.sum_kopecks)} ₽` : "not live";
   });
   draw("phone-state", [qrm.connected, qrm.sockets], () => {
     $("phone-state").textContent = qrm.connected ? "online" : "offline";
