@@ -162,8 +162,15 @@ async fn ask(api: &Room, event: Event) -> Result<Ticket, Problem> {
     api.driver.ask(event).await.map_err(|denial| denied(&denial))
 }
 
+/// The same of a payment's own operations: what its status forbids is 400 there (seed 003).
 async fn asked(api: &Room, wish: Ask) -> Result<Ticket, Problem> {
-    ask(api, Event::Ask(Box::new(wish))).await
+    api.driver.ask(Event::Ask(Box::new(wish))).await.map_err(|denial| match &denial {
+        Denial::WrongState { payment, state, .. } => {
+            tracing::info!(%denial, "a till was refused");
+            Problem::because(problem::INVALID_STATUS, denial.to_string()).about(*payment).in_state(state)
+        }
+        _ => denied(&denial),
+    })
 }
 
 /// What became of it within a time, or how it stood at first.
@@ -207,13 +214,10 @@ async fn known(api: &Room, id: Id) -> Result<Arc<Payment>, Problem> {
     }
 }
 
-/// A refusal. What a payment's status forbids is 400 here (seed 003).
+/// A refusal; of a payment that nobody knows in the words of seed 003.
 fn denied(denial: &Denial) -> Problem {
     tracing::info!(%denial, "a till was refused");
     match denial {
-        Denial::WrongState { payment, state, .. } => {
-            Problem::because(problem::INVALID_STATUS, denial.to_string()).about(*payment).in_state(state)
-        }
         Denial::NotFound { what } => match what.strip_prefix("transaction_id ") {
             Some(id) => Problem::no_payment(id),
             None => Problem::from(denial),
