@@ -3,7 +3,7 @@
 mod choice;
 mod reason;
 
-pub use reason::Reason;
+pub use reason::{Reason, StillOpen};
 
 use crate::payment::Money;
 use crate::payment::code::CodeKind;
@@ -149,12 +149,10 @@ pub enum Face {
     },
     /// The card shift is still open.
     NotSettled {
-        /// Why.
-        reason: Reason,
+        /// Who says so, and why.
+        why: StillOpen,
         /// The code, as the PinPad spelled it.
         code: Option<String>,
-        /// In words, where somebody said any.
-        words: Option<String>,
     },
     /// Nobody knows whether the shift was closed.
     SettlementInDoubt,

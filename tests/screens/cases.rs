@@ -178,6 +178,7 @@ fn other_states() -> Vec<(&'static str, Snapshot)> {
     cases.extend(shown_code_states());
     cases.extend(settled_states());
     cases.extend(any_way_states());
+    cases.extend(still_open_states());
     cases
 }
 
@@ -203,6 +204,20 @@ fn settled_states() -> Vec<(&'static str, Snapshot)> {
             ended(refused(None, Some("the PinPad does not answer")), |run| run.over = Some(RunOver::NotSent)),
         ),
     ]
+}
+
+/// A shift of which nobody knew whether it was closed, and that was found open.
+fn still_open_states() -> Vec<(&'static str, Snapshot)> {
+    let found = |over| {
+        let state = SettlementState::Refused { code: None, message: Some("for the technician".into()) };
+        let mut settlement = settling(state).settlement.map(Arc::unwrap_or_clone);
+        settlement.iter_mut().for_each(|s| s.run.over = Some(over));
+        Snapshot { shift: Shift { last: settlement.map(Arc::new), ..Shift::default() }, ..Snapshot::default() }
+    };
+    let (reported, signed) = (found(RunOver::Asked), found(RunOver::Operator));
+    let in_every_language = |name, snapshot: &Snapshot| Language::ALL.map(|_| (name, snapshot.clone()));
+    let reported = in_every_language("not_settled_reported", &reported);
+    reported.into_iter().chain(in_every_language("not_settled_signed", &signed)).collect()
 }
 
 /// A payment whose customer chooses between a card and a code.

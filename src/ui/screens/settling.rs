@@ -8,7 +8,7 @@ use crate::ui::icons::Icon;
 use crate::ui::lettering::{Height, tame};
 use crate::ui::paint::{BAND, Painter, Tone, color};
 use crate::ui::text::Place;
-use crate::ui::view::Reason;
+use crate::ui::view::{Reason, StillOpen};
 
 pub(super) fn draw<D: DrawTarget<Color = Rgb565>>(
     painter: &mut Painter<'_, D>,
@@ -47,24 +47,22 @@ pub(super) fn done<D: DrawTarget<Color = Rgb565>>(
 /// The shift is still open: why, and what to do.
 pub(super) fn refused<D: DrawTarget<Color = Rgb565>>(
     painter: &mut Painter<'_, D>,
-    reason: Reason,
-    words: Option<&str>,
+    why: StillOpen,
 ) -> Result<(), D::Error> {
     let texts = painter.texts();
-    let why = match reason {
-        Reason::NotSent => texts.not_sent,
-        Reason::CancelledAtPinpad => texts.cancelled_at_pinpad,
-        Reason::Misconfigured => texts.misconfigured,
-        Reason::BankAway => texts.bank_away,
-        Reason::PinpadDeclined => texts.pinpad_declined,
-        Reason::PinpadFailed => texts.pinpad_failed,
+    let why = match why {
+        StillOpen::Reported => texts.still_open_reported,
+        StillOpen::Signed => texts.still_open_signed,
+        StillOpen::Refused(Reason::NotSent) => texts.not_settled_not_sent,
+        StillOpen::Refused(Reason::CancelledAtPinpad) => texts.cancelled_at_pinpad,
+        StillOpen::Refused(Reason::Misconfigured) => texts.misconfigured,
+        StillOpen::Refused(Reason::BankAway) => texts.bank_away,
+        StillOpen::Refused(Reason::PinpadDeclined) => texts.pinpad_declined,
+        StillOpen::Refused(Reason::PinpadFailed) => texts.pinpad_failed,
         // The others speak of the customer's card; there is none here.
-        _ => texts.not_settled_do,
+        StillOpen::Refused(_) => texts.not_settled_do,
     };
     painter.band(Tone::Bad, Icon::Cross, texts.not_settled)?;
     painter.say(Place::Message, why, BAND + 14, color::INK)?;
-    if let Some(words) = words {
-        painter.say(Place::Line, &format!("«{}»", tame(words)), BAND + 128, color::MUTED)?;
-    }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::payment::code::CodeKind;
 use crate::payment::sale::CancelledBy;
 use crate::payment::{Currency, Method, Money, PaymentId};
-use crate::ui::view::{Age, Badges, Reason, RefundStage, Sale, Scan, StoreTrouble};
+use crate::ui::view::{Age, Badges, Reason, RefundStage, Sale, Scan, StillOpen, StoreTrouble};
 
 /// Takes pixels and fails on one that lies outside.
 struct Strict;
@@ -128,8 +128,9 @@ fn faces_of_none() -> Vec<Face> {
     for why in ["", LONG] {
         let why = why.to_owned();
         faces.push(Face::Closed { why: why.clone() });
-        let (code, words) = (Some("999".to_owned()), Some(why.clone()));
-        faces.extend(REASONS.map(|reason| Face::NotSettled { reason, code: code.clone(), words: words.clone() }));
+        let refused = REASONS.map(StillOpen::Refused);
+        let open = [StillOpen::Reported, StillOpen::Signed].into_iter().chain(refused);
+        faces.extend(open.map(|why| Face::NotSettled { why, code: Some("999".to_owned()) }));
         faces.push(Face::DoNotSwitchOff { why: why.clone() });
         for trouble in [StoreTrouble::Full, StoreTrouble::ReadOnly, StoreTrouble::Damaged, StoreTrouble::Failing] {
             faces.push(Face::CannotSell { trouble, why: why.clone() });

@@ -214,6 +214,9 @@ texts! {
     settled_do: Message,
     not_settled: Headline,
     not_settled_do: Message,
+    not_settled_not_sent: Message,
+    still_open_reported: Message,
+    still_open_signed: Message,
     /// Nothing can be sold.
     closed: Headline,
     cannot_sell: Headline,

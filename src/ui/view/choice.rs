@@ -1,10 +1,10 @@
 //! Which of all that is true is shown, and for how long.
 
-use super::{Age, Badges, Face, Reason, RefundStage, Sale, Scan, StoreTrouble, Strip};
+use super::{Age, Badges, Face, Reason, RefundStage, Sale, Scan, StillOpen, StoreTrouble, Strip};
 use crate::limits;
 use crate::payment::card::{Settlement, SettlementState};
 use crate::payment::event::Notice;
-use crate::payment::sale::{Method, Payment, RefundState, State, UnixMs};
+use crate::payment::sale::{DeclineKind, Method, Payment, RefundState, State, UnixMs};
 use crate::payment::sbp::QrStatus;
 use crate::payment::{Currency, Money};
 use crate::snapshot::{Presence, Snapshot, StoreHealth};
@@ -61,11 +61,9 @@ fn of_settlement(settlement: &Settlement, now_ms: UnixMs) -> Option<Face> {
             let total = settlement.run.slip.total_minor.and_then(|minor| i64::try_from(minor).ok());
             Some(Face::Settled { total: total.map(|minor| Money::from_minor(minor, Currency::Uzs)) })
         }
-        SettlementState::Refused { code, message } => Some(Face::NotSettled {
-            reason: Reason::of_settlement(&settlement.run, code.as_ref()),
-            code: code.clone(),
-            words: message.clone().filter(|words| is_for_people(words)),
-        }),
+        SettlementState::Refused { code, .. } => {
+            Some(Face::NotSettled { why: StillOpen::of(&settlement.run, code.as_ref()), code: code.clone() })
+        }
         SettlementState::Processing | SettlementState::InDoubt { .. } => None,
     }
 }
@@ -98,7 +96,8 @@ fn of_payment(payment: &Payment, snapshot: &Snapshot, now_ms: UnixMs) -> Face {
             sale,
             reason: Reason::of(payment.method, decline),
             code: decline.code.clone(),
-            words: decline.message.clone().filter(|words| is_for_people(words)),
+            // What is not the provider's is the technician's, and English.
+            words: decline.message.clone().filter(|words| is_the_providers(decline.why) && is_for_people(words)),
         },
         State::Cancelled { by } => Face::Cancelled { sale, by: *by },
         State::Expired => Face::Expired { sale },
@@ -233,6 +232,10 @@ fn age(ms: i64) -> Option<Age> {
         minutes @ 60..=1439 => Some(Age::Hours(minutes / 60)),
         minutes => Some(Age::Days(minutes / 1440)),
     }
+}
+
+fn is_the_providers(why: DeclineKind) -> bool {
+    matches!(why, DeclineKind::Refused | DeclineKind::Misconfigured)
 }
 
 /// A provider's message is shown if it is a sentence; a JSON string of field errors helps nobody at the counter.

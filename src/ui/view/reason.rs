@@ -74,16 +74,31 @@ impl Reason {
             _ => Self::Refused,
         }
     }
+}
 
-    /// Why a shift was not closed: what its run says, for a settlement keeps only the code.
+/// Who says that a shift is still open. What a settlement keeps in words is the technician's, and English.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StillOpen {
+    /// The PinPad refused to close it, or was never told to.
+    Refused(Reason),
+    /// Nobody knew, and then the PinPad's report showed it.
+    Reported,
+    /// Nobody knew, and then a person looked.
+    Signed,
+}
+
+impl StillOpen {
+    /// What the run of a refused settlement says.
     #[must_use]
-    pub fn of_settlement(run: &Run, code: Option<&String>) -> Self {
+    pub fn of(run: &Run, code: Option<&String>) -> Self {
         let why = match (run.over, run.result.as_ref().map(|result| result.class)) {
+            (Some(RunOver::Asked), _) => return Self::Reported,
+            (Some(RunOver::Operator), _) => return Self::Signed,
             (Some(RunOver::NotSent), _) => DeclineKind::NotSent,
             (_, Some(ResultClass::Cancelled)) => DeclineKind::CancelledAtPinpad,
             (_, Some(ResultClass::Misconfigured)) => DeclineKind::Misconfigured,
             _ => DeclineKind::Refused,
         };
-        Self::of(Method::Humo, &Decline { why, code: code.cloned(), message: None })
+        Self::Refused(Reason::of(Method::Humo, &Decline { why, code: code.cloned(), message: None }))
     }
 }

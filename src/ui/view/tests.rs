@@ -188,6 +188,17 @@ fn field_errors_of_a_provider_are_not_read_to_the_customer() {
     assert_eq!(declined("Чек не найден").as_deref(), Some("Чек не найден"));
 }
 
+#[test]
+fn what_the_terminal_says_to_its_technician_is_not_read_to_the_customer() {
+    for why in [DeclineKind::Absent, DeclineKind::NotSent] {
+        let decline = Decline { why, code: None, message: Some("the line is down".into()) };
+        let Face::Declined { words, .. } = shown(&ended(payment(Method::Humo, State::Declined(decline), 0))) else {
+            panic!("not shown")
+        };
+        assert_eq!(words, None, "{why:?}");
+    }
+}
+
 fn settled(state: SettlementState, age_ms: i64) -> Snapshot {
     let settlement = Settlement {
         id: SettlementId(Uuid::nil()),
@@ -224,19 +235,21 @@ fn the_total_of_a_shift_is_shown_only_where_the_slip_tells_it() {
 #[test]
 fn a_refused_settlement_says_why() {
     let refused = |code: Option<&str>| SettlementState::Refused { code: code.map(Into::into), message: None };
-    let reason = |change: fn(&mut Run), code| {
+    let why = |change: fn(&mut Run), code| {
         let mut snapshot = settled(refused(code), 0);
         change(&mut Arc::make_mut(snapshot.shift.last.as_mut().expect("a settlement")).run);
-        let Face::NotSettled { reason, .. } = shown(&snapshot) else { panic!("not shown") };
-        reason
+        let Face::NotSettled { why, .. } = shown(&snapshot) else { panic!("not shown") };
+        why
     };
     let cancelled = |run: &mut Run| {
         run.result = Some(RunResult { code: "993".to_owned(), class: ResultClass::Cancelled });
     };
-    assert_eq!(reason(|_| {}, Some("91")), Reason::BankAway);
-    assert_eq!(reason(|run| run.over = Some(RunOver::NotSent), None), Reason::NotSent);
-    assert_eq!(reason(cancelled, Some("993")), Reason::CancelledAtPinpad);
-    assert_eq!(reason(|_| {}, None), Reason::Refused);
+    assert_eq!(why(|_| {}, Some("91")), StillOpen::Refused(Reason::BankAway));
+    assert_eq!(why(|run| run.over = Some(RunOver::NotSent), None), StillOpen::Refused(Reason::NotSent));
+    assert_eq!(why(cancelled, Some("993")), StillOpen::Refused(Reason::CancelledAtPinpad));
+    assert_eq!(why(|_| {}, None), StillOpen::Refused(Reason::Refused));
+    assert_eq!(why(|run| run.over = Some(RunOver::Asked), None), StillOpen::Reported);
+    assert_eq!(why(|run| run.over = Some(RunOver::Operator), None), StillOpen::Signed);
 }
 
 /// A customer who may choose: the PinPad's run goes on unless it is `over`.
