@@ -146,7 +146,8 @@ impl Step {
     /// When the PinPad should be asked next, if anything is in doubt. `asked` = questions asked in vain about it. Where its last transaction
     /// proves nothing its report is asked for at once.
     pub(super) fn plan_question(&mut self, asked: u32) {
-        let pause = if asked == 0 || asked % 2 == 1 { 0 } else { self.t.policy.ask_every_ms };
+        // A pause there always is: a PinPad that answers at once must not keep the driver from everything else.
+        let pause = if asked == 0 || asked % 2 == 1 { 0 } else { self.t.policy.ask_every_ms.max(1) };
         let at_monotonic_ms = self.now.monotonic_ms.saturating_add(pause);
         let open = self.t.open_jobs().next().is_some() || self.t.has_to_learn();
         self.t.pinpad.next_ask = open.then_some(NextAsk { at_monotonic_ms, asked });

@@ -8,8 +8,8 @@ use super::super::*;
 use super::{AT, ms};
 use crate::driver::Driver;
 use crate::payment::card::{Question, ResultClass, RunResult};
-use crate::payment::event::{Effect, RunEnd, Said};
-use crate::payment::sale::Method;
+use crate::payment::event::{Effect, RunEnd, Said, Verdict};
+use crate::payment::sale::{Method, PaymentId};
 use crate::payment::terminal::Policy;
 use crate::store::Store;
 
@@ -18,6 +18,8 @@ use crate::store::Store;
 enum Closing {
     Done,
     Refused,
+    /// The line breaks, and nothing is heard of it any more.
+    Cut,
 }
 
 struct Evening {
@@ -31,7 +33,11 @@ struct Evening {
 impl Evening {
     async fn begins(now: &str, closings: &'static [Closing]) -> Self {
         let clock = Clock::set_at(ms(now));
-        let policy = Policy { methods: vec![Method::Humo], ..Policy::default() };
+        let policy = Policy {
+            methods: vec![Method::Humo],
+            ask_every_ms: limits::PINPAD_RECOVERY_ASK_EVERY_MS,
+            ..Policy::default()
+        };
         let (driver, handle) = Driver::new(Store::in_memory().unwrap(), policy, clock.clone()).unwrap();
         let (stop, stopped) = watch::channel(false);
         let (released, effects) = mpsc::channel(64);
@@ -74,6 +80,7 @@ async fn pinpad(
             Effect::PinpadRun { run, .. } => match closings[orders.fetch_add(1, Ordering::SeqCst)] {
                 Closing::Done => (run, Some(("000", ResultClass::Approved)), RunEnd::Ended),
                 Closing::Refused => (run, Some(("999", ResultClass::Declined)), RunEnd::Ended),
+                Closing::Cut => (run, None, RunEnd::Lost { why: "the cable was pulled".to_owned() }),
             },
             _ => continue,
         };
@@ -103,6 +110,21 @@ async fn a_pinpad_that_refuses_is_told_again_after_the_pause_and_the_technician_
     assert_eq!(evening.trouble().as_deref(), Some(told));
     assert_eq!(evening.shows("2026-11-22T23:42").await, (2, "done"));
     assert_eq!(evening.trouble(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closing_that_was_cut_off_is_not_followed_by_another_until_somebody_knows_its_end() {
+    let evening = Evening::begins("2026-11-22T23:30", &[Closing::Cut, Closing::Done]).await;
+    assert_eq!(evening.shows("2026-11-22T23:31").await, (1, "settlement_in_doubt"));
+    assert_eq!(evening.shows("2026-11-22T23:50").await, (1, "settlement_in_doubt"));
+    assert_eq!(evening.shows("2026-11-23T23:30").await, (1, "settlement_in_doubt"));
+    assert_eq!(evening.shows("2026-11-24T23:30").await, (1, "settlement_in_doubt"));
+    let doubted = evening.driver.snapshot().settlement.as_ref().map(|s| PaymentId(s.id.0)).unwrap();
+    let (name, reason) = ("Aziza".to_owned(), "the PinPad shows the shift open".to_owned());
+    let signed = Event::Resolve { payment: doubted, verdict: Verdict::Absent, name, reason, evidence: None };
+    evening.driver.ask(signed).await.unwrap();
+    assert_eq!(evening.shows("2026-11-24T23:31").await, (2, "done"), "the shift that was found open is closed");
+    assert_eq!(evening.shows("2026-11-25T02:00").await, (2, "done"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! What the PinPad proves, and what it does not.
 
+use std::sync::Arc;
+
 use super::*;
 
 #[test]
@@ -60,6 +62,23 @@ fn the_last_transaction_proves_a_doubtful_sale_or_its_absence() {
     desk.doubtful_sale(4, 50_000);
     desk.asked(Question::LastTransaction, &[slip(50_000, 2)]);
     assert!(matches!(desk.state(4), State::Declined(Decline { why: DeclineKind::Absent, .. })));
+}
+
+#[test]
+fn questions_in_vain_come_to_a_rest_even_where_the_policy_names_no_pause() {
+    let mut desk = Desk::new();
+    Arc::make_mut(&mut desk.t.policy).ask_every_ms = 0;
+    desk.heard_card_sale(1, 50_000);
+    desk.doubtful_sale(2, 60_000);
+    for _ in 0..4 {
+        let due = desk.t.next_tick_monotonic_ms().expect("a doubt is asked about");
+        if due > desk.at_ms {
+            return;
+        }
+        desk.does(Event::Tick { run: RunId(Uuid::from_u128(77)) });
+        desk.breaks(RunEnd::Lost { why: "the cable".into() });
+    }
+    panic!("the PinPad is asked again and again, and nothing else is done");
 }
 
 #[test]
