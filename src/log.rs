@@ -18,7 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Log, LogFormat};
 use crate::payment::card::RunId;
-use crate::payment::sale::{Method, Payment};
+use crate::payment::sale::{Method, Payment, State};
 use crate::snapshot::Snapshot;
 
 /// What is said, where the usual (`info`) is too much or too little: `TOLOV_LOG=debug`, `TOLOV_LOG=info,hal=trace`.
@@ -70,7 +70,7 @@ pub fn discreet() -> FilterFn<fn(&Metadata<'_>) -> bool> {
 /// Where everything is said that is done for a payment. At the level of errors, so that a log of nothing but errors has it, too.
 #[must_use]
 pub fn payment(payment: &Payment) -> Span {
-    let span = error_span!("payment", transaction_id = %payment.id, method = payment.method.name(), till = Empty);
+    let span = error_span!("payment", transaction_id = %payment.id, method = method_of(payment), till = Empty);
     if let Some(till) = till_of(payment) {
         span.record("till", till);
     }
@@ -85,9 +85,15 @@ pub fn request(till: &str) -> Span {
 
 /// The request that is being worked on is about this payment.
 pub fn is_about(payment: &Payment) {
-    Span::current()
-        .record("transaction_id", tracing::field::display(payment.id))
-        .record("method", payment.method.name());
+    Span::current().record("transaction_id", tracing::field::display(payment.id)).record("method", method_of(payment));
+}
+
+/// The name of the payment's method; `auto` while the customer has not shown by whom it is to be paid, and for ever where it ended so.
+#[must_use]
+pub fn method_of(payment: &Payment) -> &'static str {
+    let open =
+        matches!(payment.state, State::Created | State::AwaitingPayer | State::Cancelled { .. } | State::Expired);
+    if payment.auto && open && payment.code.is_none() { "auto" } else { payment.method.name() }
 }
 
 /// The span of the payment that a run of the PinPad is for; of none where that cannot be told.

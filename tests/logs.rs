@@ -14,6 +14,7 @@ use tolov::demo::qrm::ATOL_KEY;
 
 const LINK: &str = "https://ofd.soliq.uz/check?t=UZ170703100597&r=2421&c=20230104121801&s=514343190161";
 const CODE: &str = "880101698207133392";
+const OTHER_CODE: &str = "880101698207133393";
 const TILL: [(&str, &str); 1] = [("x_auth_token", TILL_TOKEN)];
 
 /// Lines that are about no payment: the house's own, at any moment.
@@ -70,6 +71,21 @@ fn sell(bench: &Bench) -> [String; 3] {
     [id(&click), id(&card), sbp_id]
 }
 
+/// A sale through the door of every method, which a code that is shown makes one by CLICK. Its name.
+fn sell_by_whatever_is_shown(bench: &Bench) -> String {
+    let ask =
+        |path: &str, body: Value| http::post(bench.address, path, &body.to_string(), &TILL).expect("an answer").json();
+    let money = json!({"method_id": "auto", "currency": "UZS", "amount": 300});
+    let made = ask("/api/v1/payment/create", json!({"idempotency_token": "token-of-a-create", "money_info": money}));
+    let id = made["transaction_id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+    let path = format!("/api/v1/payment/{id}");
+    let accept = json!({"idempotency_token": "token-of-an-accept", "accept_info": {"qr_code": OTHER_CODE}});
+    ask(&format!("{path}/accept"), accept);
+    let status = || http::get_with(bench.address, &format!("{path}/retrieve/status"), &TILL).expect("an answer").body;
+    bench.until("it is paid", || status().contains("\"paid\""));
+    id
+}
+
 /// The program's own lines, as JSON.
 fn lines(bench: &Bench) -> Vec<Value> {
     let parsed = |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|e| panic!("{e}: {line}"));
@@ -86,6 +102,7 @@ fn each_line_about_a_sale_names_it() {
     let mut bench = bench("json", "info,tolov=trace,hal=trace,pinpad=trace");
     let before = lines(&bench).len();
     let ids = sell(&bench);
+    let auto = sell_by_whatever_is_shown(&bench);
     bench.until("the receipt is confirmed", || bench.log().contains("\"state\":\"confirmed\""));
     bench.cut();
     let said: Vec<Value> = lines(&bench).into_iter().skip(before).filter(is_ours).collect();
@@ -93,7 +110,7 @@ fn each_line_about_a_sale_names_it() {
         |id: &str| -> Vec<&Value> { said.iter().filter(|line| line["span"]["transaction_id"] == json!(id)).collect() };
     for line in &said {
         let message = line["message"].as_str().unwrap_or_default();
-        let named = ids.iter().any(|id| line["span"]["transaction_id"] == json!(id));
+        let named = ids.iter().chain([&auto]).any(|id| line["span"]["transaction_id"] == json!(id));
         assert!(named || OF_THE_HOUSE.contains(&message), "a line about no sale: {line}");
     }
     let [click, card, sbp] = ids.each_ref().map(|id| of(id));
@@ -132,19 +149,24 @@ fn each_line_about_a_sale_names_it() {
         }
         assert!(lines.iter().all(|line| line["span"]["method"] == json!(method)), "{method}: {lines:#?}");
     }
+    let auto: Vec<(&Value, &Value)> =
+        of(&auto).into_iter().map(|line| (&line["message"], &line["span"]["method"])).collect();
+    assert!(auto.contains(&(&json!("a sale was begun"), &json!("auto"))), "{auto:#?}");
+    assert!(auto.contains(&(&json!("the provider is asked for the money"), &json!("click"))), "{auto:#?}");
     assert!(card.iter().any(|line| line["target"] == json!("pinpad::wire")), "the PinPad's wire: {card:#?}");
     assert!(card.iter().any(|line| line["span"]["till"] == json!("bench")), "{card:#?}");
     let ends: Vec<&Value> = said
         .iter()
         .filter(|line| line["message"] == json!("the sale went on") && line["state"] == json!("paid"))
         .collect();
-    assert_eq!(ends.len(), 3, "{ends:#?}");
+    assert_eq!(ends.len(), 4, "{ends:#?}");
 }
 
 #[test]
 fn no_line_has_a_code_a_phone_a_key_or_what_a_till_has_chosen_however_much_is_asked_for() {
     let mut bench = bench("json", "trace");
     let ids = sell(&bench);
+    sell_by_whatever_is_shown(&bench);
     bench.cut();
     let log = bench.log();
     assert!(ids.iter().all(|id| log.contains(id.as_str())), "the log was not heard");
@@ -155,6 +177,9 @@ fn no_line_has_a_code_a_phone_a_key_or_what_a_till_has_chosen_however_much_is_as
     let links: Vec<String> = entries.iter().map(|operation| operation.qr_link.clone()).collect();
     let secrets = [
         CODE,
+        OTHER_CODE,
+        "token-of-a-create",
+        "token-of-an-accept",
         ATOL_KEY,
         TILL_TOKEN,
         "order-of-a-customer",

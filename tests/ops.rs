@@ -93,6 +93,13 @@ fn running() -> Bench {
 fn the_numbers_tell_what_was_sold_how_long_it_took_and_what_is_open() {
     let bench = running();
     let before = numbers(&bench);
+    let money = json!({"method_id": "auto", "currency": "UZS", "amount": 300});
+    let create = json!({"idempotency_token": "of-a-create", "money_info": money}).to_string();
+    let made = http::post(bench.address, "/api/v1/payment/create", &create, &TILL).expect("an answer").json();
+    let cancel =
+        format!("/api/v1/payment/{}/cancel", made["transaction_id"].as_str().unwrap_or_else(|| panic!("{made}")));
+    let why = r#"{"idempotency_token":"of-a-cancel","reason":"cancelled_by_customer"}"#;
+    http::post(bench.address, &cancel, why, &TILL).expect("an answer");
     assert_eq!(before["tolov_payments_total{method=\"click\",outcome=\"paid\"}"], 0.0, "counters begin at zero");
     assert_eq!(before["tolov_payments_in_doubt{method=\"click\"}"], 0.0);
     sells_everything(&bench);
@@ -101,6 +108,9 @@ fn the_numbers_tell_what_was_sold_how_long_it_took_and_what_is_open() {
     let told = |name: &str| *after.get(name).unwrap_or_else(|| panic!("{name} is not told: {after:#?}"));
     for (name, value) in [
         ("tolov_payments_opened_total{method=\"click\"}", 2.0),
+        ("tolov_payments_opened_total{method=\"auto\"}", 1.0),
+        ("tolov_payments_total{method=\"auto\",outcome=\"cancelled\"}", 1.0),
+        ("tolov_payment_step_seconds_count{method=\"auto\",step=\"created\"}", 1.0),
         ("tolov_payments_total{method=\"click\",outcome=\"paid\"}", 1.0),
         ("tolov_payments_total{method=\"click\",outcome=\"in_doubt\"}", 1.0),
         ("tolov_payments_total{method=\"payme\",outcome=\"refused\"}", 1.0),

@@ -126,8 +126,7 @@ async fn paid_or_not(api: &Room, fresh: PaymentId, event: Event) -> Result<Arc<P
     };
     let first = ticket.first.clone();
     if let Reply::Payment(payment) = &first {
-        log::is_about(payment);
-        tracing::debug!(state = payment.state.name(), "a till asks about it");
+        asks_about(payment);
         waiter.waits_for(payment.id);
     }
     let end = ticket.settled().await;
@@ -248,9 +247,13 @@ pub(super) async fn asked_and_ended(api: &Room, event: Event) -> Result<Reply, D
 /// What was asked about is known: say so in the log.
 fn begun(ticket: &Ticket) {
     if let Reply::Payment(payment) | Reply::Refund(payment, _) | Reply::Confirmation(payment, _) = &ticket.first {
-        log::is_about(payment);
-        tracing::debug!(state = payment.state.name(), "a till asks about it");
+        asks_about(payment);
     }
+}
+
+fn asks_about(payment: &Payment) {
+    log::is_about(payment);
+    log::payment(payment).in_scope(|| tracing::debug!(state = payment.state.name(), "a till asks about it"));
 }
 
 async fn click_confirm(State(api): State<Api>, asked: Asked) -> Written {

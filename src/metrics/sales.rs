@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 
 use super::{Counters, Histograms, Labels, of, seconds, table, waits};
 use crate::driver::Move;
+use crate::log;
 use crate::payment::fiscal::{Confirmation, ConfirmationState};
 use crate::payment::sale::{DeclineKind, Method, Payment, PaymentId, Refund, RefundKind, RefundState, State, UnixMs};
 
@@ -117,6 +118,11 @@ impl Sales {
 
     /// A counter that is not there before its first event hides that event from a rate.
     fn begin_at_zero(&self) {
+        let auto = ("method", "auto");
+        let _ = self.opened.get_or_create(&[auto]);
+        for outcome in ["cancelled", "expired"] {
+            let _ = self.ended.get_or_create(&[auto, ("outcome", outcome)]);
+        }
         for method in Method::ALL.map(of) {
             let _ = (self.opened.get_or_create(&[method]), self.late.get_or_create(&[method]));
             let _ = self.brought.get_or_create(&[method]);
@@ -136,7 +142,7 @@ impl Sales {
 
     pub(super) fn moved(&self, moved: &Move, at_us: u64, at_ms: UnixMs) {
         let Move { before, after } = moved;
-        let method = of(after.method);
+        let method = of_payment(after);
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         if before.is_none() {
             self.opened.get_or_create(&[method]).inc();
@@ -166,7 +172,7 @@ impl Sales {
         after: &Payment,
         at_us: u64,
     ) {
-        let method = of(after.method);
+        let method = of_payment(after);
         let end = outcome(&after.state);
         if let Some(end) = end {
             self.ended.get_or_create(&[method, ("outcome", end)]).inc();
@@ -234,6 +240,10 @@ const RECEIPT_BUCKETS: [f64; 11] = [0.5, 1.0, 3.0, 10.0, 60.0, 300.0, 1_800.0, 7
 fn waited(receipt: &Confirmation, now_ms: UnixMs) -> f64 {
     let ms = u64::try_from(now_ms.saturating_sub(receipt.asked_ms)).unwrap_or(0);
     std::time::Duration::from_millis(ms).as_secs_f64()
+}
+
+fn of_payment(payment: &Payment) -> (&'static str, &'static str) {
+    ("method", log::method_of(payment))
 }
 
 fn has_code(payment: &Payment) -> bool {
