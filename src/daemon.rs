@@ -85,6 +85,7 @@ pub async fn run(settings: Settings, passed: Passed) -> Result<(), StartError> {
     let deliver = Arc::new(Notify::new());
     let pinpad = assemble::pinpad_port(&settings).map(|port| crate::pinpad::spawn(port, clock.clone(), handle.clone()));
     let sbp = crate::sbp::spawn(&assemble::qrm(&settings), &clock, handle.clone());
+    tokio::spawn(outside::expect_scans(providers.clone(), handle.awaited()));
     let outside = Outside::new(providers.clone(), pinpad.clone(), sbp, deliver.clone(), handle.clone());
     let (stop, stopped) = watch::channel(false);
     let (thread, ended) = spawn_driver(driver, outside, stopped.clone())?;
@@ -179,6 +180,9 @@ fn spawn_driver(
 ) -> Result<(JoinHandle<()>, oneshot::Receiver<()>), StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(StartError::Thread)?;
     let (alive, ended) = oneshot::channel::<()>();
+    let outside = Arc::new(outside);
+    let ahead = outside.clone();
+    let driver = driver.foreseen_by(Box::new(move |effect| ahead.foresee(effect)));
     let work = move || {
         let _alive = alive;
         runtime.block_on(driver.run(move |effect| outside.release(effect), stop));

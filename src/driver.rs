@@ -26,7 +26,7 @@ use crate::limits;
 use crate::payment::card::{RunId, SettlementState};
 use crate::payment::event::{self, Denial, Effect, Event, Reply, RunEnd, Subject};
 use crate::payment::machine::{self, Decision, Now, Rejection};
-use crate::payment::sale::{Doubt, Payment, RefundState, State};
+use crate::payment::sale::{Doubt, Method, Payment, PaymentId, RefundState, State};
 use crate::payment::sbp::{CodeOutcome, RefundOutcome, SbpHeard};
 use crate::payment::terminal::{Lookup, Policy, Terminal};
 use crate::snapshot::{QueueDepth, Snapshot, StoreHealth};
@@ -43,6 +43,8 @@ pub struct Driver<L> {
     terminal: Terminal,
     queue: mpsc::Receiver<Envelope>,
     pictures: watch::Sender<Arc<Snapshot>>,
+    /// Whose code is waited for: apart from the pictures, because it changes rarely and is not to be looked for in each of them.
+    awaited: watch::Sender<Option<(PaymentId, Method)>>,
     waiters: HashMap<Subject, Vec<oneshot::Sender<Reply>>>,
     /// Answers of this step. Said after its picture is published: who has heard of an end must not find it still open.
     words: Vec<Word>,
@@ -59,6 +61,8 @@ pub struct Driver<L> {
     faults: u64,
     sequence: u64,
     witnesses: Vec<Arc<dyn Witness>>,
+    /// Hears of effects before the commit that sets them free.
+    foresee: Option<Foresee>,
 }
 
 /// What a batch has in its transaction so far.
@@ -67,6 +71,9 @@ struct Written {
     begun: bool,
     moves: Vec<Move>,
 }
+
+/// Looks at an effect that is about to be committed, and may make ready what it will need; it carries nothing out and does not wait.
+pub type Foresee = Box<dyn FnMut(&Effect) + Send>;
 
 /// What became of one event of a batch, to be told after the commit.
 struct Outcome {
@@ -87,12 +94,14 @@ impl<L: Ledger> Driver<L> {
         terminal.register = open.register;
         let (sender, queue) = mpsc::channel(limits::EVENT_QUEUE_LEN);
         let (pictures, seen) = watch::channel(Arc::new(Snapshot::default()));
+        let (awaited, expected) = watch::channel(None);
         let driver = Self {
             ledger,
             clock,
             terminal,
             queue,
             pictures,
+            awaited,
             waiters: HashMap::new(),
             words: Vec::new(),
             owed: VecDeque::new(),
@@ -104,8 +113,16 @@ impl<L: Ledger> Driver<L> {
             faults: 0,
             sequence: 0,
             witnesses: Vec::new(),
+            foresee: None,
         };
-        Ok((driver, Handle::new(sender, seen)))
+        Ok((driver, Handle::new(sender, seen, expected)))
+    }
+
+    /// Let `foresee` look at each effect while its commit waits for the disk. Whether it is ever released is the disk's to say.
+    #[must_use]
+    pub fn foreseen_by(mut self, foresee: Foresee) -> Self {
+        self.foresee = Some(foresee);
+        self
     }
 
     /// Tell somebody else of every commit, too.
@@ -128,8 +145,9 @@ impl<L: Ledger> Driver<L> {
                 () = tokio::time::sleep(limits::wait(pause)) => {}
             }
             let idle = batch.is_empty();
-            // A sale waits for its provider, and its till for both: the provider is asked before the till is told.
+            // A sale waits for its provider, and everybody else for the sale: the provider is asked before the picture is drawn and the till told.
             self.step(std::mem::take(&mut batch)).into_iter().for_each(&mut release);
+            self.publish();
             self.speak();
             if idle && self.health == StoreHealth::Good {
                 self.ledger.rest();
@@ -162,11 +180,12 @@ impl<L: Ledger> Driver<L> {
     /// One step: everything that waits, one commit, and the effects that it set free.
     pub fn take(&mut self, batch: Vec<Envelope>) -> Vec<Effect> {
         let effects = self.step(batch);
+        self.publish();
         self.speak();
         effects
     }
 
-    /// [`Self::take`] up to the picture; its answers are still to be said.
+    /// [`Self::take`] up to the effects: its picture is still to be shown, and then its answers to be said.
     fn step(&mut self, batch: Vec<Envelope>) -> Vec<Effect> {
         let now = Now { wall_ms: self.clock.wall_ms(), monotonic_ms: self.clock.monotonic_ms() };
         let mut effects = self.pay_debts(now);
@@ -183,7 +202,6 @@ impl<L: Ledger> Driver<L> {
             self.take_batch(gone, now, &mut effects);
         }
         self.terminal.forget_finished();
-        self.publish();
         effects
     }
 
@@ -230,6 +248,9 @@ impl<L: Ledger> Driver<L> {
             }
         }
         if written.begun {
+            if let Some(foresee) = &mut self.foresee {
+                results.iter().flatten().flat_map(|decision| &decision.effects).for_each(foresee);
+            }
             // Asked within the transaction, where it costs no other one.
             let depth = self.ledger.queue_depth().ok();
             let began_us = self.clock.monotonic_us();
@@ -408,6 +429,8 @@ impl<L: Ledger> Driver<L> {
         let queue = self.depth.unwrap_or_else(|| self.pictures.borrow().queue);
         let made = (self.sequence, self.clock.monotonic_ms());
         let picture = picture::of(&self.terminal, queue, &self.health, self.last.as_ref(), self.faults, made);
+        let awaited = picture.code_awaited();
+        self.awaited.send_if_modified(|known| std::mem::replace(known, awaited) != awaited);
         self.pictures.send_replace(Arc::new(picture));
     }
 }

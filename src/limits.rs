@@ -167,6 +167,8 @@ limits! {
 
     /// For a connection to a provider, TLS included; nothing was sent before its end. Default of `connect_timeout_ms`.
     PROVIDER_CONNECT_TIMEOUT_MS: u64 = 5_000;
+    /// How long a connection that was opened ahead of its payment is held: servers give a new one more than this to begin its request.
+    PROVIDER_READY_MS: u64 = 15_000;
     /// For a provider's whole answer; past it the payment is in doubt. Default of `timeout_ms`.
     PROVIDER_TIMEOUT_MS: u64 = 60_000;
     /// A provider's answer: a cut one is in doubt, not read further.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::payment::card::Settlement;
 use crate::payment::event::Notice;
-use crate::payment::sale::{Method, Payment, PaymentId, UnixMs};
+use crate::payment::sale::{Method, Payment, PaymentId, State, UnixMs};
 use crate::payment::sbp::CashLink;
 
 /// The terminal after a commit.
@@ -53,6 +53,16 @@ pub struct Snapshot {
     pub pinpad_status: Option<String>,
     /// A step of the machine was refused by its own invariants; a bug to be reported, counted since the start.
     pub faults: u64,
+}
+
+impl Snapshot {
+    /// Whose code is waited for, be it for its scan or for the PinPad to let it go, and by which method it will be charged, where that is known.
+    #[must_use]
+    pub fn code_awaited(&self) -> Option<(PaymentId, Method)> {
+        let payment = self.counter.as_ref().filter(|payment| payment.state == State::AwaitingPayer)?;
+        let method = self.held_code.unwrap_or(payment.method);
+        method.scans().then_some((payment.id, method))
+    }
 }
 
 /// The card shift.

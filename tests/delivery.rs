@@ -26,7 +26,7 @@ use tolov::payment::receipt::ReceiptLink;
 use tolov::payment::sale::{Merchant, Method, State};
 use tolov::payment::terminal::Policy;
 use tolov::payment::{Currency, Money, PaymentId};
-use tolov::provider::{ConfirmDialect, Gateway, GatewayKind, GatewaySettings, Providers};
+use tolov::provider::{ConfirmDialect, Gateway, GatewayKind, GatewaySettings, Providers, Ready};
 use tolov::store::audit::audit;
 use tolov::store::{Archive, Store, StoreOptions};
 
@@ -54,7 +54,7 @@ impl Life {
                     let (providers, handle) = (providers.clone(), handle.clone());
                     tokio::spawn(async move {
                         let id = payment.id;
-                        let outcome = providers.charge(payment).await;
+                        let outcome = providers.charge(payment, Ready::default()).await;
                         handle.tell(Event::ProviderAnswered { payment: id, outcome }).await;
                     });
                 }

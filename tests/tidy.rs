@@ -47,6 +47,7 @@ const FROZEN_MIGRATIONS: &[(&str, u64)] = &[
     ("0003-last-card-sales.sql", 0x38e9_43cb_39aa_51a1),
     ("0004-receipt-bodies.sql", 0x5a40_121f_290e_4c42),
     ("0005-created-payments.sql", 0x0137_db88_d138_2c71),
+    ("0006-fewer-pages-a-sale.sql", 0xaa3e_1180_e48a_a66e),
 ];
 
 /// Which rooms a room may name; the rooms that are not listed here are joined by the daemon and may name all.

@@ -1,13 +1,16 @@
 //! The way of effects to the world outside, after the commit. Nothing here waits: what takes time is a task, and its answer an event.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot, watch};
 use tracing::{Instrument as _, debug, error, info};
 
 use crate::driver::Handle;
+use crate::limits;
 use crate::payment::event::{Effect, Event};
-use crate::provider::{Providers, class_of};
+use crate::payment::sale::{Method, Payment, PaymentId};
+use crate::provider::{Providers, Ready, class_of};
 use crate::{log, pinpad, sbp};
 
 pub(super) struct Outside {
@@ -17,6 +20,8 @@ pub(super) struct Outside {
     deliver: Arc<Notify>,
     driver: Handle,
     tasks: runtime::Handle,
+    /// Charges whose connection is being opened; each waits for the word that its intent is on disk.
+    foreseen: Mutex<HashMap<PaymentId, oneshot::Sender<Arc<Payment>>>>,
 }
 
 impl Outside {
@@ -28,7 +33,29 @@ impl Outside {
         deliver: Arc<Notify>,
         driver: Handle,
     ) -> Self {
-        Self { providers, pinpad, sbp, deliver, driver, tasks: runtime::Handle::current() }
+        let (tasks, foreseen) = (runtime::Handle::current(), Mutex::default());
+        Self { providers, pinpad, sbp, deliver, driver, tasks, foreseen }
+    }
+
+    /// Before the commit: open the connection that a charge will need. Not a byte is sent on it before [`Outside::release`]; without that it
+    /// is closed again.
+    pub(super) fn foresee(&self, effect: &Effect) {
+        let Effect::Charge { payment } = effect else { return };
+        let (providers, driver, method) = (self.providers.clone(), self.driver.clone(), payment.method);
+        let span = log::payment(payment);
+        let (go, released) = oneshot::channel();
+        let mut foreseen = self.foreseen.lock().unwrap_or_else(PoisonError::into_inner);
+        foreseen.retain(|_, earlier| !earlier.is_closed());
+        foreseen.insert(payment.id, go);
+        let ahead = async move {
+            let ready = providers.ready(method).await;
+            // A disk that takes longer has the payment open its own connection.
+            let released = tokio::time::timeout(limits::wait(limits::PROVIDER_READY_MS), released).await;
+            if let Ok(Ok(payment)) = released {
+                charge(&providers, &driver, payment, ready).await;
+            }
+        };
+        self.tasks.spawn(ahead.instrument(span));
     }
 
     pub(super) fn release(&self, effect: Effect) {
@@ -38,22 +65,46 @@ impl Outside {
         };
         match rest.or_else(|effect| self.sbp.release(effect)) {
             Ok(()) => {}
-            Err(Effect::Charge { payment }) => {
-                let (providers, driver) = (self.providers.clone(), self.driver.clone());
-                let span = log::payment(&payment);
-                let charge = async move {
-                    let id = payment.id;
-                    debug!("the provider is asked for the money");
-                    let outcome = providers.charge(payment).await;
-                    debug!(outcome = class_of(&outcome), "the provider's answer, or the lack of one");
-                    driver.tell(Event::ProviderAnswered { payment: id, outcome }).await;
-                };
-                self.tasks.spawn(charge.instrument(span));
-            }
+            Err(Effect::Charge { payment }) => self.charge(payment),
             Err(Effect::Deliver) => self.deliver.notify_one(),
             Err(Effect::Notice(notice)) => info!(?notice, "a word to the counter"),
             // Not the effect itself: it holds its payment, with the customer's code.
             Err(_) => error!("an effect that nobody here can carry out"),
+        }
+    }
+
+    fn charge(&self, payment: Arc<Payment>) {
+        let foreseen = self.foreseen.lock().unwrap_or_else(PoisonError::into_inner).remove(&payment.id);
+        let Err(payment) = foreseen.map_or(Err(payment.clone()), |go| go.send(payment)) else { return };
+        let (providers, driver) = (self.providers.clone(), self.driver.clone());
+        let span = log::payment(&payment);
+        let late = async move { charge(&providers, &driver, payment, Ready::default()).await };
+        self.tasks.spawn(late.instrument(span));
+    }
+}
+
+async fn charge(providers: &Providers, driver: &Handle, payment: Arc<Payment>, ready: Ready) {
+    let id = payment.id;
+    debug!("the provider is asked for the money");
+    let outcome = providers.charge(payment, ready).await;
+    debug!(outcome = class_of(&outcome), "the provider's answer, or the lack of one");
+    driver.tell(Event::ProviderAnswered { payment: id, outcome }).await;
+}
+
+/// As long as somebody at the counter is to show a code, hold a connection to its provider.
+pub(super) async fn expect_scans(providers: Arc<Providers>, mut awaited: watch::Receiver<Option<(PaymentId, Method)>>) {
+    loop {
+        let Some((_, method)) = *awaited.borrow_and_update() else {
+            if awaited.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        tokio::spawn(providers.expect(method));
+        // The next wait, or a younger connection for this one.
+        let limit = limits::wait(limits::PROVIDER_READY_MS);
+        if let Ok(Err(_)) = tokio::time::timeout(limit, awaited.changed()).await {
+            return;
         }
     }
 }

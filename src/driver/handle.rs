@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::limits;
 use crate::payment::event::{Denial, Event, Reply};
 use crate::payment::order::Asked;
+use crate::payment::sale::{Method, PaymentId};
 use crate::snapshot::Snapshot;
 
 /// An event on its way, with the ear of whoever sent it.
@@ -66,12 +67,17 @@ impl Ticket {
 pub struct Handle {
     queue: mpsc::Sender<Envelope>,
     pictures: watch::Receiver<Arc<Snapshot>>,
+    awaited: watch::Receiver<Option<(PaymentId, Method)>>,
     closing: Arc<AtomicBool>,
 }
 
 impl Handle {
-    pub(super) fn new(queue: mpsc::Sender<Envelope>, pictures: watch::Receiver<Arc<Snapshot>>) -> Self {
-        Self { queue, pictures, closing: Arc::default() }
+    pub(super) fn new(
+        queue: mpsc::Sender<Envelope>,
+        pictures: watch::Receiver<Arc<Snapshot>>,
+        awaited: watch::Receiver<Option<(PaymentId, Method)>>,
+    ) -> Self {
+        Self { queue, pictures, awaited, closing: Arc::default() }
     }
 
     /// The end was asked for: whatever would put money in motion is refused from now on, through every copy of this handle.
@@ -140,6 +146,12 @@ impl Handle {
     #[must_use]
     pub fn pictures(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.pictures.clone()
+    }
+
+    /// Whose code is waited for ([`Snapshot::code_awaited`]); told when that changes.
+    #[must_use]
+    pub fn awaited(&self) -> watch::Receiver<Option<(PaymentId, Method)>> {
+        self.awaited.clone()
     }
 }
 

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::payment::event::{Delivery, Outcome};
 use crate::payment::fiscal::Confirmation;
 use crate::payment::sale::{Method, Payment};
-use crate::provider::{Asked, Provider, class_of, class_of_delivery};
+use crate::provider::{Asked, Provider, Ready, class_of, class_of_delivery};
 
 /// A provider whose answers are timed. It changes none of them.
 #[derive(Debug)]
@@ -31,10 +31,10 @@ impl Timed {
 }
 
 impl Provider for Timed {
-    fn charge<'a>(&'a self, payment: &'a Payment) -> Asked<'a, Outcome> {
+    fn charge<'a>(&'a self, payment: &'a Payment, ready: Ready) -> Asked<'a, Outcome> {
         Box::pin(async move {
             let since_us = self.clock.monotonic_us();
-            let answer = self.provider.charge(payment).await;
+            let answer = self.provider.charge(payment, ready).await;
             self.took("charge", class_of(&answer), since_us);
             answer
         })
@@ -47,6 +47,14 @@ impl Provider for Timed {
             self.took("receipt", class_of_delivery(&answer), since_us);
             answer
         })
+    }
+
+    fn ready(&self) -> Asked<'_, Ready> {
+        self.provider.ready()
+    }
+
+    fn expect(&self) -> Asked<'static, ()> {
+        self.provider.expect()
     }
 
     fn prepare(&self) {

@@ -10,7 +10,7 @@ use crate::payment::fiscal::backoff_ms;
 use crate::payment::sale::{RefundId, UnixMs};
 use crate::payment::terminal::{Policy, Terminal};
 use crate::provider::gateway::tests::paid_sale;
-use crate::provider::{Asked, Provider};
+use crate::provider::{Asked, Provider, Ready};
 use crate::snapshot::QueueDepth;
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -163,7 +163,7 @@ impl Script {
 }
 
 impl Provider for Script {
-    fn charge<'a>(&'a self, _: &'a Payment) -> Asked<'a, Outcome> {
+    fn charge<'a>(&'a self, _: &'a Payment, _: Ready) -> Asked<'a, Outcome> {
         unreachable!("the outbox moves no money")
     }
     fn confirm<'a>(&'a self, payment: &'a Payment, _: &'a Confirmation) -> Asked<'a, Delivery> {

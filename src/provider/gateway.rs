@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, Serializer};
 
-use super::http::{Http, PostError};
-use super::{Asked, Provider};
+use super::http::{Http, Opened, PostError};
+use super::{Asked, Provider, Ready};
 use crate::payment::event::{Delivery, Outcome};
 use crate::payment::fiscal::Confirmation;
 use crate::payment::money::{MoneyError, Unit};
@@ -161,12 +161,12 @@ impl Gateway {
         Ok(Fields(fields.into_iter().map(|(name, value)| (name, Field::Text(value))).collect()).json())
     }
 
-    async fn charge_once(&self, payment: &Payment) -> Outcome {
+    async fn charge_once(&self, payment: &Payment, ready: Ready) -> Outcome {
         let body = match self.charge_body(payment) {
             Ok(body) => body,
             Err(e) => return Outcome::NotSent { text: e.to_string() },
         };
-        match self.http.post(&self.url(self.kind.charge_path()), body).await {
+        match self.http.post(&self.url(self.kind.charge_path()), body, ready.0).await {
             Ok(answer) => answer::charge(answer.status, &answer.body, &self.settings.refused_codes),
             Err(PostError::NotSent(text)) => Outcome::NotSent { text },
             Err(PostError::InDoubt(text)) => Outcome::InDoubt { text },
@@ -178,7 +178,7 @@ impl Gateway {
             Ok(body) => body,
             Err(e) => return Delivery::Refused { text: e.to_string() },
         };
-        match self.http.post(&self.url(self.kind.confirm_path()), body).await {
+        match self.http.post(&self.url(self.kind.confirm_path()), body, Opened::default()).await {
             Ok(answer) => answer::confirm(answer.status, &answer.body),
             // Unlike money, a receipt may be handed over twice.
             Err(PostError::NotSent(text) | PostError::InDoubt(text)) => Delivery::Retry { text },
@@ -187,8 +187,16 @@ impl Gateway {
 }
 
 impl Provider for Gateway {
-    fn charge<'a>(&'a self, payment: &'a Payment) -> Asked<'a, Outcome> {
-        Box::pin(self.charge_once(payment))
+    fn charge<'a>(&'a self, payment: &'a Payment, ready: Ready) -> Asked<'a, Outcome> {
+        Box::pin(self.charge_once(payment, ready))
+    }
+
+    fn ready(&self) -> Asked<'_, Ready> {
+        Box::pin(async { Ready(self.http.open(&self.settings.base_url).await) })
+    }
+
+    fn expect(&self) -> Asked<'static, ()> {
+        Box::pin(self.http.expect(&self.settings.base_url))
     }
 
     fn confirm<'a>(&'a self, payment: &'a Payment, confirmation: &'a Confirmation) -> Asked<'a, Delivery> {

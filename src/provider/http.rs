@@ -1,25 +1,23 @@
 //! One request to a provider, sent at most once, and whether any byte of it left.
 //!
-//! The client has no retries, no proxy, no redirects, speaks HTTP/1.1, and opens a connection for each request: an idle connection that the
-//! peer has just closed would turn "not sent" into "in doubt", and a pooled one makes the client library send a request a second time.
+//! There are no retries, no proxy and no redirects; it is HTTP/1.1, on a connection of its own for each request: an idle connection of an earlier
+//! one may be closed under a payment, and would turn "not sent" into "in doubt". A connection may be opened ahead ([`Http::open`],
+//! [`Http::expect`]), for a short while, and nothing is sent on it before its request.
 
 use std::error::Error;
-use std::sync::{Mutex, Once, PoisonError};
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, Method, Response, redirect, retry};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, USER_AGENT};
+use axum::http::uri::PathAndQuery;
+use axum::http::{Method, Request, Uri};
+use tokio::sync::oneshot;
 
+pub(super) use super::line::Answer;
+use super::line::{Line, LineError, in_words};
+use super::tls::Tls;
 use crate::limits;
-
-/// An answer, whole.
-#[derive(Debug)]
-pub(super) struct Answer {
-    /// The HTTP status.
-    pub(super) status: u16,
-    /// The body, at most [`limits::PROVIDER_BODY_MAX_BYTES`].
-    pub(super) body: Vec<u8>,
-}
 
 /// Why there is no answer. The texts are for the technician and hold nothing of the body.
 #[derive(Debug, thiserror::Error)]
@@ -32,38 +30,66 @@ pub(super) enum PostError {
     InDoubt(String),
 }
 
-/// The client. Built at the start or at the first request, and again after a failure, so that a box whose certificates are missing at the start still starts,
-/// and heals when they come.
+/// A connection that was opened ahead, or why there is none; without one, the request opens its own.
+#[derive(Debug, Default)]
+pub(super) struct Opened(Option<Result<Line, String>>);
+
+/// Asks for a connection that is held for a payment to come, and where it is to be handed over.
+type Claim = oneshot::Sender<oneshot::Sender<Result<Line, String>>>;
+
+/// The client. TLS is made ready at the start or at the first connection, and again after a failure, so that a box whose certificates are missing at the start
+/// still starts, and heals when they come.
 #[derive(Debug)]
 pub(super) struct Http {
     connect_timeout: Duration,
     timeout: Duration,
-    client: Mutex<Option<Client>>,
+    tls: Arc<Tls>,
+    /// Connections that are held for a payment to come.
+    held: Mutex<Vec<Claim>>,
 }
 
 impl Http {
     pub(super) fn new(connect_timeout: Duration, timeout: Duration) -> Self {
-        Self { connect_timeout, timeout, client: Mutex::new(None) }
+        Self { connect_timeout, timeout, tls: Arc::default(), held: Mutex::default() }
     }
 
-    /// Build the client now, so that no sale waits for its certificates to be read. A failure is met, and told, by the first request.
+    /// Make TLS ready now, so that no sale waits for its certificates to be read. A failure is met, and told, by the first request.
     pub(super) fn warm(&self) {
-        if let Err(error) = self.client() {
-            tracing::warn!(
-                error = in_words("the HTTPS client cannot start yet", &error),
-                "the first sale will try again"
-            );
+        if let Err(error) = self.tls.config() {
+            tracing::warn!(%error, "TLS cannot begin yet; the first sale will try again");
         }
     }
 
     #[cfg(test)]
     pub(super) fn is_warm(&self) -> bool {
-        self.client.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.tls.is_made()
+    }
+
+    /// A connection for a request that will come within a moment: the one that is held, or a new one.
+    pub(super) async fn open(&self, url: &str) -> Opened {
+        Opened(Some(match read(url) {
+            Ok(server) => self.line(&server).await,
+            Err(why) => Err(why),
+        }))
+    }
+
+    /// Open a connection and hold it for the next [`Http::open`], until the server ends it, and for [`limits::PROVIDER_READY_MS`] at most. It is
+    /// found from this call on, whether it is open yet or not.
+    pub(super) fn expect(&self, url: &str) -> impl Future<Output = ()> + Send + 'static {
+        let (claim, claimed) = oneshot::channel();
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|claim| !claim.is_closed());
+        held.push(claim);
+        let (server, connect_timeout, tls) = (read(url), self.connect_timeout, self.tls.clone());
+        async move {
+            let Ok(server) = server else { return };
+            hold(open_within(connect_timeout, &server, &tls).await, claimed).await;
+        }
     }
 
     /// Post `body` as JSON and hear the whole answer, within the limits of time and size.
-    pub(super) async fn post(&self, url: &str, body: String) -> Result<Answer, PostError> {
-        self.ask(Method::POST, url, HeaderMap::new(), Some(body)).await
+    pub(super) async fn post(&self, url: &str, body: String, opened: Opened) -> Result<Answer, PostError> {
+        self.send(request(Method::POST, url, HeaderMap::new(), Some(body)), opened).await
     }
 
     /// Send a request, with a JSON body or without one, and hear the whole answer, within the limits of time and size. A header that holds a
@@ -75,83 +101,122 @@ impl Http {
         headers: HeaderMap,
         body: Option<String>,
     ) -> Result<Answer, PostError> {
-        let client = self.client().map_err(|e| PostError::NotSent(in_words("the HTTPS client cannot start", &e)))?;
-        let mut request = client.request(method, url).headers(headers);
-        if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body);
-        }
-        let response = request.send().await.map_err(|e| self.failed(&e))?;
-        let status = response.status().as_u16();
-        let body = self.read_body(response).await?;
-        Ok(Answer { status, body })
+        self.send(request(method, url, headers, body), Opened::default()).await
     }
 
-    async fn read_body(&self, mut response: Response) -> Result<Vec<u8>, PostError> {
-        let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(|e| self.failed(&e))? {
-            if body.len() + piece.len() > limits::PROVIDER_BODY_MAX_BYTES {
-                let text = format!("the answer is longer than {} bytes", limits::PROVIDER_BODY_MAX_BYTES);
-                return Err(PostError::InDoubt(text));
+    async fn send(&self, request: Result<(Uri, Request<String>), String>, opened: Opened) -> Result<Answer, PostError> {
+        let (server, request) = request.map_err(PostError::NotSent)?;
+        let mut begun = false;
+        match tokio::time::timeout(self.timeout, self.converse(&server, request, opened, &mut begun)).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let text = format!("no whole answer within {} ms", self.timeout.as_millis());
+                Err(if begun { PostError::InDoubt(text) } else { PostError::NotSent(text) })
             }
-            body.extend_from_slice(&piece);
         }
-        Ok(body)
     }
 
-    /// A failure to connect (name, refusal, TLS, time) is the only one before the first byte of the request; the library tells it apart by
-    /// where it happened, not by its words. A request that could not even be built is another.
-    fn failed(&self, error: &reqwest::Error) -> PostError {
-        if error.is_connect() || error.is_builder() {
-            return PostError::NotSent(in_words("no connection to the provider", error));
+    /// `begun` is set as soon as a byte may have been written, and stays so.
+    async fn converse(
+        &self,
+        server: &Uri,
+        request: Request<String>,
+        opened: Opened,
+        begun: &mut bool,
+    ) -> Result<Answer, PostError> {
+        let (was_ahead, line) = match opened.0 {
+            Some(opened) => (true, opened),
+            None => (false, self.line(server).await),
+        };
+        *begun = line.is_ok();
+        let unsent = match line.map_err(PostError::NotSent)?.exchange(request).await {
+            Ok(answer) => return Ok(answer),
+            Err(LineError::Broken(text)) => return Err(PostError::InDoubt(text)),
+            Err(LineError::Unsent(request)) => *request,
+        };
+        let closed = || PostError::NotSent("the provider closed the connection before anything was sent".to_owned());
+        if !was_ahead {
+            return Err(closed());
         }
-        if error.is_timeout() {
-            return PostError::InDoubt(format!("no whole answer within {} ms", self.timeout.as_millis()));
-        }
-        PostError::InDoubt(in_words("the connection broke before the whole answer came", error))
+        // It died while it waited. Nothing was sent on it, so this is still the first time that the request is sent.
+        *begun = false;
+        let line = open_within(self.connect_timeout, server, &self.tls).await.map_err(PostError::NotSent)?;
+        *begun = true;
+        line.exchange(unsent).await.map_err(|e| match e {
+            LineError::Broken(text) => PostError::InDoubt(text),
+            LineError::Unsent(_) => closed(),
+        })
     }
 
-    fn client(&self) -> reqwest::Result<Client> {
-        let mut built = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = &*built {
-            return Ok(client.clone());
+    async fn line(&self, server: &Uri) -> Result<Line, String> {
+        while let Some(claim) = self.claim() {
+            let (to_me, handed_over) = oneshot::channel();
+            // One that has ended meanwhile answers nothing.
+            if claim.send(to_me).is_ok()
+                && let Ok(line) = handed_over.await
+            {
+                return line;
+            }
         }
-        choose_cryptography();
-        let client = Client::builder()
-            .user_agent(concat!("tolov/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(self.connect_timeout)
-            .timeout(self.timeout)
-            .retry(retry::never())
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .http1_only()
-            .pool_max_idle_per_host(0)
-            .referer(false)
-            .build()?;
-        Ok(built.insert(client).clone())
+        open_within(self.connect_timeout, server, &self.tls).await
+    }
+
+    fn claim(&self) -> Option<Claim> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 }
 
-/// The process has one provider of cryptography: ring, which needs no C beyond its own. Whoever comes first installs it.
-fn choose_cryptography() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // An error means that somebody else installed one already; any will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
+/// Keep a connection until it is claimed, has ended or is too old.
+async fn hold(mut opened: Result<Line, String>, mut claimed: oneshot::Receiver<oneshot::Sender<Result<Line, String>>>) {
+    let claimant = match &mut opened {
+        Ok(line) => tokio::select! {
+            biased;
+            () = line.ended() => None,
+            claimant = &mut claimed => claimant.ok(),
+            () = tokio::time::sleep(limits::wait(limits::PROVIDER_READY_MS)) => None,
+        },
+        // Whoever waits for it already has waited long enough; who comes later tries again.
+        Err(_) => claimed.try_recv().ok(),
+    };
+    if let Some(claimant) = claimant {
+        let _ = claimant.send(opened);
+    }
 }
 
-/// An error with its causes, without the address, which the technician's file already has.
-fn in_words(what: &str, error: &reqwest::Error) -> String {
-    let mut words = what.to_owned();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let text = next.to_string();
-        // Wrappers repeat what they wrap.
-        if !words.contains(&text) {
-            words.push_str(": ");
-            words.push_str(&text);
-        }
-        cause = next.source();
+async fn open_within(limit: Duration, server: &Uri, tls: &Tls) -> Result<Line, String> {
+    let opened = tokio::time::timeout(limit, Line::open(server, tls)).await;
+    opened.unwrap_or_else(|_| Err(format!("no connection to the provider within {} ms", limit.as_millis())))
+}
+
+/// An address as the connection needs it.
+fn read(url: &str) -> Result<Uri, String> {
+    let failed = |e: &(dyn Error + 'static)| in_words("the provider's address cannot be used", e);
+    let uri: Uri = url.parse().map_err(|e| failed(&e))?;
+    match (uri.scheme_str(), uri.host()) {
+        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(uri),
+        _ => Err("the provider's address cannot be used: it begins with http(s)://".to_owned()),
     }
-    words.chars().take(limits::PROVIDER_TEXT_MAX_CHARS).collect()
+}
+
+/// The request in the words of HTTP/1.1, and the server that it is for.
+fn request(
+    method: Method,
+    url: &str,
+    headers: HeaderMap,
+    body: Option<String>,
+) -> Result<(Uri, Request<String>), String> {
+    let failed = |e: &(dyn Error + 'static)| in_words("the request cannot be put into words", e);
+    let server = read(url)?;
+    let host = server.authority().map_or("", |authority| authority.as_str());
+    let target = server.path_and_query().map_or("/", PathAndQuery::as_str);
+    let mut request = Request::builder().method(method).uri(target).header(HOST, host);
+    if body.is_some() {
+        request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    let mut request = request.body(body.unwrap_or_default()).map_err(|e| failed(&e))?;
+    let known = request.headers_mut();
+    known.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    known.insert(USER_AGENT, HeaderValue::from_static(concat!("tolov/", env!("CARGO_PKG_VERSION"))));
+    known.extend(headers);
+    Ok((server, request))
 }

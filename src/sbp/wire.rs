@@ -2,11 +2,7 @@
 //!
 //! The key is a part of the address that the handshake sends. No error and no line of ours quotes the address with it.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -16,6 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::limits;
+use crate::provider::Tls;
 use crate::provider::qrm::error::QrmError;
 use crate::provider::qrm::socket::SocketAddress;
 
@@ -71,25 +68,6 @@ impl WireError {
     }
 }
 
-/// What TLS needs, made at the first connection and again after a failure, so that certificates may come later than the terminal's start.
-#[derive(Debug, Default)]
-pub(super) struct Tls(Mutex<Option<Arc<ClientConfig>>>);
-
-impl Tls {
-    fn config(&self) -> Result<Arc<ClientConfig>, WireError> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(config) = &*kept {
-            return Ok(config.clone());
-        }
-        let failed = |e: rustls::Error| WireError::Tls(e.to_string());
-        let ring = Arc::new(rustls::crypto::ring::default_provider());
-        let builder =
-            ClientConfig::builder_with_provider(ring).with_safe_default_protocol_versions().map_err(failed)?;
-        let config = builder.with_platform_verifier().map_err(failed)?.with_no_client_auth();
-        Ok(kept.insert(Arc::new(config)).clone())
-    }
-}
-
 /// Open a socket within `limit_ms`.
 pub(super) async fn connect(address: &SocketAddress, tls: &Tls, limit_ms: u64) -> Result<Socket, WireError> {
     let opened = tokio::time::timeout(limits::wait(limit_ms), open(address, tls)).await;
@@ -102,7 +80,7 @@ async fn open(address: &SocketAddress, tls: &Tls) -> Result<Socket, WireError> {
     tcp.set_nodelay(true).map_err(WireError::Connect)?;
     let bytes: Box<dyn Bytes> = if address.tls {
         let name = ServerName::try_from(address.host.clone()).map_err(|e| WireError::Tls(e.to_string()))?;
-        let connector = TlsConnector::from(tls.config()?);
+        let connector = TlsConnector::from(tls.config().map_err(|e| WireError::Tls(e.to_string()))?);
         Box::new(connector.connect(name, tcp).await.map_err(|e| WireError::Tls(e.to_string()))?)
     } else {
         Box::new(tcp)

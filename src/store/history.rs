@@ -174,11 +174,13 @@ pub(super) fn list(filter: &Filter) -> (String, Vec<Value>) {
         only(" AND method = ?", method.name().to_owned().into());
     }
     if let Some(state) = &filter.state {
-        // Nearly all are paid, so that paid ones are found without an index and the others have one.
-        only(
-            if state == "paid" { " AND state = ?" } else { " AND state <> 'paid' AND state = ?" },
-            state.clone().into(),
-        );
+        // Nearly all are paid, so that paid ones are found without an index; those in progress are found among the residents.
+        let condition = match state.as_str() {
+            "paid" => " AND state = ?",
+            "created" | "awaiting_payer" | "bank_processing" => " AND resident = 1 AND state = ?",
+            _ => " AND state NOT IN ('created', 'awaiting_payer', 'bank_processing', 'paid') AND state = ?",
+        };
+        only(condition, state.clone().into());
     }
     if let Some(prefix) = &filter.id_prefix {
         only(" AND id >= ?", prefix.clone().into());

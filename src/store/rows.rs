@@ -60,15 +60,21 @@ fn currency_name(payment: &Payment) -> String {
     }
 }
 
+/// Without the columns that indices lead from and that a step rarely changes: naming such a column writes its index anew, whatever it says.
 const PUT_PAYMENT: &str = "
 INSERT INTO payment (id, method, state, fiscal, amount_minor, currency, code, token, order_id, upstream_id, shift, attended, resident,
                      created_ms, updated_ms, body)
 VALUES (:id, :method, :state, :fiscal, :amount_minor, :currency, :code, :token, :order_id, :upstream_id, :shift, :attended, :resident,
         :created_ms, :updated_ms, :body)
 ON CONFLICT (id) DO UPDATE SET
-    method = excluded.method, state = excluded.state, fiscal = excluded.fiscal, amount_minor = excluded.amount_minor,
-    currency = excluded.currency, attended = excluded.attended, code = excluded.code, upstream_id = excluded.upstream_id, shift = excluded.shift,
-    resident = excluded.resident, updated_ms = excluded.updated_ms, body = excluded.body";
+    state = excluded.state, fiscal = excluded.fiscal, amount_minor = excluded.amount_minor, currency = excluded.currency,
+    attended = excluded.attended, shift = excluded.shift, resident = excluded.resident, updated_ms = excluded.updated_ms,
+    body = excluded.body";
+
+const PUT_CODE: &str =
+    "UPDATE payment SET method = ?2, code = ?3 WHERE id = ?1 AND (method IS NOT ?2 OR code IS NOT ?3)";
+
+const PUT_UPSTREAM_ID: &str = "UPDATE payment SET upstream_id = ?2 WHERE id = ?1 AND upstream_id IS NOT ?2";
 
 const PUT_CONFIRMATION: &str = "
 INSERT INTO outbox (payment_id, number, method, state, attempts, asked_ms, next_ms, last_error, body)
@@ -89,6 +95,8 @@ pub(super) fn put_payment(conn: &Connection, payment: &Payment) -> rusqlite::Res
         ":shift": columns.shift, ":attended": columns.attended, ":resident": columns.resident,
         ":created_ms": columns.created_ms, ":updated_ms": columns.updated_ms, ":body": body,
     })?;
+    conn.prepare_cached(PUT_CODE)?.execute(params![id, columns.method, columns.code])?;
+    conn.prepare_cached(PUT_UPSTREAM_ID)?.execute(params![id, columns.upstream_id])?;
     for c in &payment.confirmations {
         conn.prepare_cached(PUT_CONFIRMATION)?.execute(params![
             id,

@@ -23,7 +23,7 @@ use tolov::payment::event::{Effect, Event, RunEnd, Said};
 use tolov::payment::money::Unit;
 use tolov::payment::sale::{Merchant, Method, Payment, Private};
 use tolov::payment::terminal::Policy;
-use tolov::provider::{ConfirmDialect, Gateway, GatewayKind, GatewaySettings, Providers};
+use tolov::provider::{ConfirmDialect, Gateway, GatewayKind, GatewaySettings, Providers, Ready};
 use tolov::store::{Store, StoreOptions};
 
 pub use qrm::Qrm;
@@ -225,7 +225,7 @@ impl Outside {
         match effect {
             Effect::Charge { payment } => {
                 tokio::spawn(async move {
-                    let outcome = outside.providers.charge(payment.clone()).await;
+                    let outcome = outside.providers.charge(payment.clone(), Ready::default()).await;
                     outside.driver.tell(Event::ProviderAnswered { payment: payment.id, outcome }).await;
                 });
             }

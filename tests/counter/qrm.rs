@@ -9,7 +9,7 @@ use tolov::payment::event::{Delivery, Event, Outcome};
 use tolov::payment::fiscal::Confirmation;
 use tolov::payment::sale::{Payment, PaymentId};
 use tolov::payment::sbp::{CodeOutcome, LinkOutcome, Ofd, QrCode, QrStatus, RefundOutcome, SbpHeard, SbpOrder};
-use tolov::provider::{Asked, Provider};
+use tolov::provider::{Asked, Provider, Ready};
 
 /// A scripted QRManager. What the script does not say goes well; `None` in it is an answer that never comes.
 #[derive(Clone, Debug, Default)]
@@ -137,7 +137,7 @@ impl Qrm {
 
 /// Its receipts, where the outbox delivers them.
 impl Provider for Qrm {
-    fn charge<'a>(&'a self, _: &'a Payment) -> Asked<'a, Outcome> {
+    fn charge<'a>(&'a self, _: &'a Payment, _: Ready) -> Asked<'a, Outcome> {
         unreachable!("an SBP sale is charged by nobody")
     }
 

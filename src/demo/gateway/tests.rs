@@ -4,7 +4,7 @@ use super::*;
 use crate::payment::event::{Delivery, Outcome};
 use crate::payment::sale::{DeclineKind, Method};
 use crate::provider::gateway::tests::paid_sale;
-use crate::provider::{ConfirmDialect, Gateway, GatewayKind, GatewaySettings, Provider};
+use crate::provider::{ConfirmDialect, Gateway, GatewayKind, GatewaySettings, Provider, Ready};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -242,7 +242,7 @@ async fn our_client_and_the_gateway_agree_on_every_fault() {
         let sim = sim().await;
         sim.set_faults(Faults { charge: Some(Fault::always(fault)), ..Faults::default() });
         let (sale, _) = paid_sale(Method::Click);
-        let outcome = client(&sim, GatewayKind::Click).charge(&sale).await;
+        let outcome = client(&sim, GatewayKind::Click).charge(&sale, Ready::default()).await;
         assert_eq!(matches!(outcome, Outcome::InDoubt { .. }), doubt, "{fault:?}: {outcome:?}");
         assert_eq!(matches!(outcome, Outcome::Refused(_)), !doubt, "{fault:?}: {outcome:?}");
         assert_eq!(sim.entries().len(), booked, "{fault:?}: charged once or not at all");
@@ -255,7 +255,7 @@ async fn our_client_sells_and_hands_the_receipt_over() {
     for (kind, method) in [(GatewayKind::Click, Method::Click), (GatewayKind::Payme, Method::Payme)] {
         let (mut sale, confirmation) = paid_sale(method);
         let client = client(&sim, kind);
-        let Outcome::Approved(approval) = client.charge(&sale).await else { panic!("{method}") };
+        let Outcome::Approved(approval) = client.charge(&sale, Ready::default()).await else { panic!("{method}") };
         assert!(approval.payment_id.is_some());
         sale.approval = Some(approval);
         for fault in [FaultKind::Http500, FaultKind::LostAfter, FaultKind::Cut, FaultKind::NotSetUp] {
@@ -268,6 +268,8 @@ async fn our_client_sells_and_hands_the_receipt_over() {
     }
     let (mut wrong, _) = paid_sale(Method::Click);
     wrong.code = Some("889999999999999999".to_owned());
-    let Outcome::Refused(decline) = client(&sim, GatewayKind::Click).charge(&wrong).await else { panic!("wrong code") };
+    let Outcome::Refused(decline) = client(&sim, GatewayKind::Click).charge(&wrong, Ready::default()).await else {
+        panic!("wrong code")
+    };
     assert_eq!((decline.why, decline.code.as_deref()), (DeclineKind::Refused, Some("106")));
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
+use axum::http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::QrmError;

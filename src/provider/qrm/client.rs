@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::Method as HttpMethod;
+use axum::http::Method as HttpMethod;
 use secrecy::ExposeSecret;
 use tokio::sync::Mutex;
 

@@ -19,7 +19,7 @@ use crate::limits;
 use crate::payment::event::{Delivery, Outcome};
 use crate::payment::fiscal::Confirmation;
 use crate::payment::sale::{Payment, UnixMs};
-use crate::provider::{Asked, Provider};
+use crate::provider::{Asked, Provider, Ready};
 
 /// The receipts of all QR terminals.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Receipts {
 
 impl Provider for Receipts {
     /// Never asked: an SBP sale is paid at a code that the terminal shows, and its money is heard of, not asked for here.
-    fn charge<'a>(&'a self, _: &'a Payment) -> Asked<'a, Outcome> {
+    fn charge<'a>(&'a self, _: &'a Payment, _: Ready) -> Asked<'a, Outcome> {
         Box::pin(async { Outcome::NotSent { text: "an SBP sale is paid by its own code".to_owned() } })
     }
 

@@ -278,8 +278,19 @@ fn no_question_on_the_way_of_a_sale_reads_a_whole_table() {
     let (_dir, store) = fresh();
     let state = |name: &str| list(&Filter { state: Some(name.into()), ..Filter::default() }).0;
     let order = list(&Filter { order_id: Some("1".into()), ..Filter::default() }).0;
-    let queries =
-        [rows::OPEN, rows::BY_CODE, rows::BY_TOKEN, rows::BY_UPSTREAM, DUE, QUEUED, PARKED, &state("declined"), &order];
+    let (declined, in_progress) = (state("declined"), state("bank_processing"));
+    let queries = [
+        rows::OPEN,
+        rows::BY_CODE,
+        rows::BY_TOKEN,
+        rows::BY_UPSTREAM,
+        DUE,
+        QUEUED,
+        PARKED,
+        &declined,
+        &in_progress,
+        &order,
+    ];
     for sql in queries {
         let plan: Vec<String> = store
             .conn
@@ -292,6 +303,39 @@ fn no_question_on_the_way_of_a_sale_reads_a_whole_table() {
         let whole = |step: &String| step.starts_with("SCAN") && !step.contains("INDEX");
         assert!(!plan.iter().any(whole), "{sql}: {plan:?}");
         assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")) || sql == order, "{sql} sorts: {plan:?}");
+    }
+}
+
+#[test]
+fn a_sale_that_is_paid_at_once_writes_few_pages_and_moves_no_index_in_vain() {
+    const SALES: i64 = 100;
+    let (_dir, mut store) = fresh();
+    let mut scribe = Scribe::new();
+    let pages = |store: &Store| -> i64 {
+        store.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1)).expect("the log's length")
+    };
+    let before = pages(&store);
+    for number in 1..=u128::try_from(SALES).expect("few") {
+        scribe.write(&mut store, vec![opened(number, Method::Click, Some(&format!("code-{number}")))]);
+        scribe.write(&mut store, vec![approved(number, Fiscal::Owed)]);
+    }
+    let a_sale = (pages(&store) - before) / SALES;
+    assert!(a_sale <= 14, "{a_sale} pages of the log for one sale");
+}
+
+#[test]
+fn payments_of_every_state_are_found_by_it() {
+    let (_dir, mut store) = fresh();
+    let mut scribe = Scribe::new();
+    for number in 1..=3 {
+        scribe.write(&mut store, vec![opened(number, Method::Click, Some(&format!("code-{number}")))]);
+    }
+    scribe.write(&mut store, vec![approved(2, Fiscal::Owed)]);
+    scribe.write(&mut store, vec![declined(3)]);
+    let archive = store.archive().expect("an archive");
+    for (state, number) in [("bank_processing", 1), ("paid", 2), ("declined", 3)] {
+        let found = archive.payments(&Filter { state: Some(state.into()), ..Filter::default() }).expect("read");
+        assert_eq!(found.iter().map(|p| p.id).collect::<Vec<_>>(), [id(number)], "{state}");
     }
 }
 
