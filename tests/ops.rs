@@ -98,7 +98,7 @@ fn the_numbers_tell_what_was_sold_how_long_it_took_and_what_is_open() {
     let made = http::post(bench.address, "/api/v1/payment/create", &create, &TILL).expect("an answer").json();
     let cancel =
         format!("/api/v1/payment/{}/cancel", made["transaction_id"].as_str().unwrap_or_else(|| panic!("{made}")));
-    let why = r#"{"idempotency_token":"of-a-cancel","reason":"cancelled_by_customer"}"#;
+    let why = r#"{"idempotency_token":"of-a-cancel","reason":"customer_request"}"#;
     http::post(bench.address, &cancel, why, &TILL).expect("an answer");
     assert_eq!(before["tolov_payments_total{method=\"click\",outcome=\"paid\"}"], 0.0, "counters begin at zero");
     assert_eq!(before["tolov_payments_in_doubt{method=\"click\"}"], 0.0);
