@@ -465,17 +465,21 @@ impl Payment {
         self.auto && self.code.is_none() && !self.run.as_ref().is_some_and(|run| run.card_presented)
     }
 
-    /// The token of a request about this payment after the first one: a refund's or another wish's.
-    #[must_use]
-    pub fn later_token(&self, key: &str) -> Option<&Token> {
-        let refunds = self.refunds.iter().filter_map(|r| r.token.as_ref());
-        refunds.chain(self.wishes.iter().map(|wish| &wish.token)).find(|token| token.key == key)
+    /// The tokens of all requests about this payment, with the refund that one asked for.
+    pub fn tokens(&self) -> impl Iterator<Item = (&Token, Option<RefundId>)> {
+        self.token.iter().map(|token| (token, None)).chain(self.later_tokens())
+    }
+
+    /// The tokens of the requests after the first one: wishes and refunds.
+    pub fn later_tokens(&self) -> impl Iterator<Item = (&Token, Option<RefundId>)> {
+        let refunds = self.refunds.iter().filter_map(|r| r.token.as_ref().map(|token| (token, Some(r.id))));
+        self.wishes.iter().map(|wish| (&wish.token, None)).chain(refunds)
     }
 
     /// Whether any request about this payment was made under that key.
     #[must_use]
     pub fn has_token(&self, key: &str) -> bool {
-        self.token.as_ref().is_some_and(|token| token.key == key) || self.later_token(key).is_some()
+        self.tokens().any(|(token, _)| token.key == key)
     }
 
     /// The refund of that name.

@@ -292,12 +292,9 @@ fn agrees_with_rows(new: &Connection) -> rusqlite::Result<bool> {
 fn put_whole(new: &Connection, payment: &Payment) -> rusqlite::Result<()> {
     rows::put_payment(new, payment)?;
     let known = "SELECT count(*) FROM token WHERE key = ?1";
-    let tokens = std::iter::once((&payment.token, None)).chain(payment.refunds.iter().map(|r| (&r.token, Some(r.id))));
-    for (token, refund) in tokens {
+    for (token, refund) in payment.tokens() {
         // Of two payments that claim one token, the first keeps it.
-        if let Some(token) = token
-            && new.prepare_cached(known)?.query_row([&token.key], |r| r.get::<_, i64>(0))? == 0
-        {
+        if new.prepare_cached(known)?.query_row([&token.key], |r| r.get::<_, i64>(0))? == 0 {
             rows::put_token(new, token, payment.id, refund)?;
         }
     }

@@ -391,7 +391,7 @@ impl Terminal {
             if let Some(first) = p.token.as_ref().filter(|t| t.key == token.key) {
                 return if first.digest == token.digest { Ok(Some(p)) } else { Err(Denial::TokenReused { of: p.id }) };
             }
-            if p.later_token(&token.key).is_some() {
+            if p.later_tokens().any(|(later, _)| later.key == token.key) {
                 return Err(Denial::TokenReused { of: p.id });
             }
         }

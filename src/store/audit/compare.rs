@@ -54,8 +54,8 @@ impl Auditor<'_> {
     }
 
     fn tokens(&mut self, payment: &Payment) -> rusqlite::Result<()> {
-        if let Some(token) = &payment.token {
-            self.token(token, payment.id, None)?;
+        for (token, refund) in payment.tokens() {
+            self.token(token, payment.id, refund)?;
         }
         for refund in &payment.refunds {
             self.totals.refunds += 1;
@@ -67,9 +67,6 @@ impl Auditor<'_> {
             if whose != Some(payment.id.to_string()) {
                 let text = format!("refund {} is filed under {whose:?}", refund.id);
                 self.report.differ("refund", Some(payment.id), text);
-            }
-            if let Some(token) = &refund.token {
-                self.token(token, payment.id, Some(refund.id))?;
             }
         }
         Ok(())

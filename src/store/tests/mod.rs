@@ -4,6 +4,7 @@ mod auditing;
 mod damage;
 mod killing;
 mod opening;
+mod orders;
 mod receipts;
 mod retaining;
 mod writing;

@@ -1,0 +1,67 @@
+//! Payments that a till creates first and accepts later.
+
+use super::*;
+use crate::payment::order::{Wish, Wished};
+use crate::payment::terminal::Lookup;
+use crate::store::audit::audit;
+
+/// A payment that was created, edited, accepted and paid.
+fn ordered(number: u128) -> Vec<Fact> {
+    let payment = id(number);
+    let token = |what: &str| Token { key: format!("till/{what}-{number}"), digest: "digest".into() };
+    let wish = |what: &str, wished| Fact::Wished { payment, wish: Wish { token: token(what), what: wished, at_ms: 0 } };
+    vec![
+        Fact::Created {
+            payment,
+            method: Method::Humo,
+            auto: true,
+            amount: sums(15_000),
+            token: token("create"),
+            order_id: None,
+            parties: Box::default(),
+            merchant: Merchant::default(),
+            sbp: None,
+        },
+        wish("edit", Wished::Edit),
+        Fact::Edited {
+            payment,
+            method: Method::Click,
+            auto: false,
+            amount: sums(20_000),
+            method_id: "click".into(),
+            sbp: None,
+        },
+        wish("accept", Wished::Accept),
+        Fact::Accepted {
+            payment,
+            method: Method::Click,
+            code: Some("code".into()),
+            attended: false,
+            state: State::BankProcessing,
+            run: None,
+            warned_of: None,
+            link_id: None,
+        },
+        approved(number, Fiscal::Owed),
+    ]
+}
+
+#[test]
+fn a_payment_that_was_created_first_is_found_by_every_token_and_stands_in_its_columns_as_it_was_edited() {
+    let (dir, mut store) = fresh();
+    let mut scribe = Scribe::new();
+    for fact in ordered(1) {
+        scribe.write(&mut store, vec![fact]);
+    }
+    for what in ["create", "edit", "accept"] {
+        let found = store.load(&Lookup::Token(format!("till/{what}-1"))).expect("a look");
+        assert_eq!(found, vec![scribe.payment(1)], "{what}");
+    }
+    let columns: (String, i64, i64) = store
+        .conn
+        .query_row("SELECT method, amount_minor, resident FROM payment", [], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))
+        .expect("its row");
+    assert_eq!(columns, ("click".to_owned(), 2_000_000, 0));
+    let report = audit(dir.path()).expect("an audit");
+    assert!(report.holds(), "{report}");
+}
