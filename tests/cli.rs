@@ -191,6 +191,40 @@ fn the_queue_is_listed_and_a_parked_receipt_is_sent_again() {
 }
 
 #[test]
+fn a_parked_receipt_that_a_person_has_found_is_confirmed_by_evidence_a_name_and_a_reason() {
+    let rig = Rig::new();
+    rig.sell_click(1, 50_000, "paid 7001");
+    rig.sell_click(2, 60_000, "paid 7002");
+    rig.confirm(1, "2421");
+    rig.confirm(2, "2422");
+    let refused = Delivery::Refused { text: "the receipt is known here".to_owned() };
+    rig.tell(Event::Delivered { payment: rig.payment(2), number: 1, outcome: refused, jitter_permille: 0 });
+    reads!("queue_show_refused", rig.ask(&["queue", "show", &rig.id(2)]));
+    let signed = ["--name", "Aziza", "--reason", "looked it up in the cabinet"];
+    let confirm = |number, evidence: &[&str]| {
+        let id = rig.id(number);
+        rig.run(&[&["queue", "confirm", &id][..], evidence, &signed].concat())
+    };
+    assert_eq!(confirm(2, &[]).code, 2, "without evidence it makes no sense");
+    assert_eq!(confirm(2, &["--evidence", " "]).code, 2);
+    let queued = confirm(1, &["--evidence", "receipt 2421"]);
+    assert_eq!(queued.code, 1);
+    assert!(queued.stderr.contains("only a parked receipt is signed for"), "{}", queued.stderr);
+    let told = confirm(2, &["--evidence", "receipt 2422 of 12:18"]);
+    assert_eq!((told.code, told.stderr.as_str()), (0, ""));
+    reads!("queue_confirm", told.stdout);
+    let shown = json(&rig.ask(&["payment", "show", "--json", &rig.id(2)]));
+    assert_eq!((&shown["fiscal"], &shown["receipts"][0]["last_error"]), (&"confirmed".into(), &Value::Null));
+    let answer = json(shown["receipts"][0]["answer"].as_str().unwrap());
+    assert_eq!((&answer["signed_by"], &answer["evidence"]), (&"Aziza".into(), &"receipt 2422 of 12:18".into()));
+    assert_eq!(confirm(2, &["--evidence", "receipt 2422"]).code, 1, "once");
+    assert_eq!(json(&rig.ask(&["queue", "list", "--json"])).as_array().unwrap().len(), 1);
+    let store = rig.dir.path().join("store");
+    let audit = run(&["audit", "--store", store.to_str().unwrap()]);
+    assert_eq!(audit.code, 0, "{}", audit.stdout);
+}
+
+#[test]
 fn the_shift_is_added_up_by_method() {
     let rig = Rig::new();
     rig.pinpad_up();

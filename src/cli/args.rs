@@ -201,6 +201,8 @@ pub enum QueueCommand {
     Show(ShowArgs),
     /// Send a receipt again, as it is or corrected.
     Retry(RetryArgs),
+    /// Sign that a parked receipt was found at the provider, or at the operator of fiscal data.
+    Confirm(ConfirmArgs),
 }
 
 /// `tolov queue list`.
@@ -233,6 +235,24 @@ pub struct RetryArgs {
     /// The provider's own id of the sale, where its answer had none.
     #[arg(long, value_name = "ID")]
     pub(super) payment_id: Option<String>,
+    #[command(flatten)]
+    pub(super) asking: Asking,
+}
+
+/// `tolov queue confirm`.
+#[derive(Debug, Args)]
+pub struct ConfirmArgs {
+    /// The payment's transaction_id, or its first digits.
+    pub(super) id: String,
+    /// What was found there: the receipt's number, its link, a line of the cabinet; it is written into the journal.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) evidence: String,
+    /// Who signs; it is written into the journal.
+    #[arg(long)]
+    pub(super) name: String,
+    /// How you know; it is written into the journal.
+    #[arg(long)]
+    pub(super) reason: String,
     #[command(flatten)]
     pub(super) asking: Asking,
 }

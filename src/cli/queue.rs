@@ -1,10 +1,10 @@
 //! `tolov queue`: fiscal receipts on their way to the provider.
 
-use super::args::{QueueCommand, QueueListArgs, RetryArgs};
+use super::args::{ConfirmArgs, QueueCommand, QueueListArgs, RetryArgs};
 use super::payment;
 use super::text::{Align, amount, count, short, table, when, wrap};
 use super::{CliError, Outcome, client, print};
-use crate::api::control::words::{Document, PaymentDetail, QueueRow, Request, Retry};
+use crate::api::control::words::{ConfirmReceipt, Document, PaymentDetail, QueueRow, Request, Retry};
 use crate::limits;
 
 pub(super) fn run(command: &QueueCommand) -> Result<Outcome, CliError> {
@@ -15,6 +15,7 @@ pub(super) fn run(command: &QueueCommand) -> Result<Outcome, CliError> {
             print(args.asking.json, &found, shown)
         }
         QueueCommand::Retry(args) => retry(args),
+        QueueCommand::Confirm(args) => confirm(args),
     }
 }
 
@@ -86,19 +87,41 @@ fn retry(args: &RetryArgs) -> Result<Outcome, CliError> {
         name: args.name.clone(),
     });
     let found: PaymentDetail = client::ask(&args.asking, &request)?;
-    print(args.asking.json, &found, |found| {
-        let Some(last) = found.receipts.last() else { return "There is no receipt to send.\n".to_owned() };
-        let id = found.row.transaction_id;
-        match last.state.as_str() {
-            "confirmed" => format!("The provider has confirmed receipt {} of payment {id}.\n", last.number),
-            "queued" => {
-                format!("Receipt {} of payment {id} is on its way: tolov queue show {}\n", last.number, short(&id))
-            }
-            _ => {
-                let why = last.last_error.as_deref().unwrap_or("no reason known");
-                wrap(&format!("Receipt {} of payment {id} is {}: {why}", last.number, last.state), 0) + "\n"
-            }
+    print(args.asking.json, &found, stands)
+}
+
+/// Where the receipt stands now.
+fn stands(found: &PaymentDetail) -> String {
+    let Some(last) = found.receipts.last() else { return "There is no receipt to send.\n".to_owned() };
+    let id = found.row.transaction_id;
+    match last.state.as_str() {
+        "confirmed" => format!("The provider has confirmed receipt {} of payment {id}.\n", last.number),
+        "queued" => {
+            format!("Receipt {} of payment {id} is on its way: tolov queue show {}\n", last.number, short(&id))
         }
+        _ => {
+            let why = last.last_error.as_deref().unwrap_or("no reason known");
+            wrap(&format!("Receipt {} of payment {id} is {}: {why}", last.number, last.state), 0) + "\n"
+        }
+    }
+}
+
+fn confirm(args: &ConfirmArgs) -> Result<Outcome, CliError> {
+    let request = Request::ConfirmReceipt(ConfirmReceipt {
+        id: args.id.clone(),
+        evidence: args.evidence.clone(),
+        name: args.name.clone(),
+        reason: args.reason.clone(),
+    });
+    let found: PaymentDetail = client::ask(&args.asking, &request)?;
+    print(args.asking.json, &found, |found| match found.receipts.last() {
+        Some(last) if last.state == "confirmed" => {
+            let id = found.row.transaction_id;
+            let said =
+                format!("Receipt {} of payment {id} is confirmed by your signature and is sent no more.", last.number);
+            wrap(&said, 0) + "\n"
+        }
+        _ => stands(found),
     })
 }
 

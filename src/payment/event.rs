@@ -10,7 +10,7 @@ use super::card::{RunId, RunResult, SettlementId, Slip};
 use super::fiscal::Receipt;
 use super::money::Money;
 use super::order::{Ask, Create};
-use super::sale::{Approval, Decline, Method, PaymentId, Private, RefundId, Token};
+use super::sale::{Approval, Decline, Method, PaymentId, Private, RefundId, Resolution, Token};
 use super::sbp::{SbpAsk, SbpHeard};
 
 /// Everything that can happen to a payment. Whoever makes an event draws its fresh names; the machine has no dice.
@@ -132,6 +132,13 @@ pub enum Event {
         upstream_id: Option<String>,
         /// Who asks.
         name: String,
+    },
+    /// An operator has found a parked receipt where it belongs: at the provider, or at the operator of fiscal data.
+    SignConfirmation {
+        /// Whose.
+        payment: PaymentId,
+        /// Who signs, why, on what evidence.
+        resolution: Resolution,
     },
     /// Sales are closed because the store was set aside as corrupt and open payments cannot be ruled out.
     CloseSales {

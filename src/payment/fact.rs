@@ -279,6 +279,15 @@ pub enum Fact {
         /// The provider's answer.
         answer: Option<String>,
     },
+    /// An operator has found a parked receipt where it belongs; nobody here was told of it.
+    ReceiptSigned {
+        /// Whose.
+        payment: PaymentId,
+        /// Which.
+        number: u32,
+        /// Who signed, why, on what evidence.
+        resolution: Resolution,
+    },
     /// The provider will not take it; a person has to look.
     ReceiptParked {
         /// Whose.
@@ -408,6 +417,7 @@ impl Fact {
             | Self::ReceiptReleased { payment, .. }
             | Self::ReceiptDelayed { payment, .. }
             | Self::ReceiptConfirmed { payment, .. }
+            | Self::ReceiptSigned { payment, .. }
             | Self::ReceiptParked { payment, .. }
             | Self::UpstreamNamed { payment, .. }
             | Self::RefundOpened { payment, .. }

@@ -60,7 +60,7 @@ pub struct Confirmation {
     /// Since when the provider has it in work without having said yes or no (SBP: registered with the OFD, status `wait`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_ms: Option<UnixMs>,
-    /// What the provider answered when it confirmed, compact JSON.
+    /// What the provider answered when it confirmed, or who signed that it is there and on what evidence: compact JSON.
     pub answer: Option<String>,
 }
 

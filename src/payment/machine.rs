@@ -114,6 +114,7 @@ pub fn lookups(terminal: &Terminal, event: &Event) -> Vec<Lookup> {
         | Event::TillGone { payment }
         | Event::Answered { payment }
         | Event::ProviderAnswered { payment, .. }
+        | Event::SignConfirmation { payment, .. }
         | Event::Delivered { payment, .. } => vec![Lookup::Payment(*payment)],
         Event::Sbp(
             SbpHeard::Code { payment, .. }
@@ -195,6 +196,7 @@ impl Step {
             Event::RetryConfirmation { payment, receipt, upstream_id, name } => {
                 self.retry_confirmation(*payment, receipt.as_ref(), upstream_id.as_deref(), name)
             }
+            Event::SignConfirmation { payment, resolution } => self.sign_confirmation(*payment, resolution),
             Event::CloseSales { why } => Ok(self.record(Fact::SalesClosed { why: why.clone() })?),
             Event::OpenSales { name, reason } => {
                 Ok(self.record(Fact::SalesOpened { name: name.clone(), reason: reason.clone() })?)

@@ -341,5 +341,6 @@ impl Replay {
             report.differ("charge", fact.payment(), format!("line {number} asks for the money a second time"));
         }
         rules::debt_is_born(number, fact, payment, report);
+        rules::signature_says_why(number, fact, report);
     }
 }

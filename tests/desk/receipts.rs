@@ -115,6 +115,8 @@ fn a_receipt_that_the_operator_of_fiscal_data_refused_is_corrected_in_a_file_and
     sold.until_told("fiscal", "parked");
     let listed = told_in_json(&sold.bench, &["queue", "list"]);
     assert_eq!((&listed[0]["method"], &listed[0]["receipt"]["last_error"]), (&json!("sbp"), &json!(words)));
+    let advice = ask(&sold.bench, &["queue", "show", &sold.id]).stdout;
+    assert!(advice.contains("--with FILE"), "{advice}");
     sold.bench.vendors.qrm().set_switches(Switches::default());
 
     let wrong = sold.retry_with(&document("исправлено", 499));

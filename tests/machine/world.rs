@@ -17,7 +17,7 @@ use tolov::payment::fact::Fact;
 use tolov::payment::fiscal::{LinkReceipt, Receipt};
 use tolov::payment::machine::{self, Now, Rejection};
 use tolov::payment::sale::{
-    Approval, Decline, DeclineKind, Merchant, Method, Payment, PaymentId, Private, RefundId, State, Token,
+    Approval, Decline, DeclineKind, Merchant, Method, Payment, PaymentId, Private, RefundId, Resolution, State, Token,
 };
 use tolov::payment::terminal::{Lookup, Policy, Terminal};
 use tolov::payment::{Currency, Effect, Money};
@@ -166,6 +166,11 @@ impl World {
                 upstream_id: (detail % 5 == 0).then(|| format!("found{}", detail % 50)),
                 name: "anna".into(),
             },
+            31 if detail % 2 == 0 => {
+                let evidence = Some("seen in the cabinet".to_owned());
+                let resolution = Resolution { name: "anna".into(), reason: "looked it up".into(), evidence };
+                Event::SignConfirmation { payment: self.some_payment(which), resolution }
+            }
             29 if detail % 8 == 0 => Event::CloseSales { why: "the store was set aside".into() },
             30 => return self.whole_run(detail),
             32..=39 => self.shown_code(kind % 46, which, detail),

@@ -9,7 +9,8 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::words::{
-    PaymentsAsked, Request, Resolve, Retry, ScheduleRow, ShiftReport, Status, Trouble, TroubleKind, WhichShift,
+    ConfirmReceipt, PaymentsAsked, Request, Resolve, Retry, ScheduleRow, ShiftReport, Status, Trouble, TroubleKind,
+    WhichShift,
 };
 use super::{invalid, rows, shift};
 use crate::clock::Clock;
@@ -20,7 +21,7 @@ use crate::payment::card::{RunId, SettlementId};
 use crate::payment::event::{Denial, Event, Reply, Verdict};
 use crate::payment::fiscal::Receipt;
 use crate::payment::receipt::{ReceiptLink, document};
-use crate::payment::sale::{Method, Payment, PaymentId, State};
+use crate::payment::sale::{Method, Payment, PaymentId, Resolution, State};
 use crate::schedule::Word;
 use crate::snapshot::StoreHealth;
 
@@ -49,6 +50,7 @@ impl Desk {
             Request::Cancel { id } => self.cancel(id).await,
             Request::Queue { method, limit } => self.queue(method.as_deref(), limit).await,
             Request::Retry(order) => self.retry(order).await,
+            Request::ConfirmReceipt(order) => self.confirm_receipt(order).await,
             Request::Shift { which } => told(&self.shift(which).await?),
             Request::CloseShift {} => self.close_shift().await,
             Request::ResolveShift { closed, name, reason } => self.resolve_shift(closed, name, reason).await,
@@ -167,6 +169,17 @@ impl Desk {
         let settled = tokio::time::timeout(limits::wait(limits::CONFIRM_ANSWER_MS), ticket.settled()).await;
         let reply = settled.ok().and_then(Result::ok).unwrap_or(first);
         self.as_it_stands(payment.id, reply).await
+    }
+
+    async fn confirm_receipt(&self, order: ConfirmReceipt) -> Result<Value, Trouble> {
+        let resolution = Resolution {
+            name: signed(order.name, "--name")?,
+            reason: signed(order.reason, "--reason")?,
+            evidence: Some(signed(order.evidence, "--evidence")?),
+        };
+        let payment = self.payment(&order.id).await?.id;
+        let ticket = self.ask(Event::SignConfirmation { payment, resolution }).await?;
+        self.as_it_stands(payment, ticket.first.clone()).await
     }
 
     /// The shift's totals.

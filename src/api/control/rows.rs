@@ -243,9 +243,18 @@ fn advice(p: &Payment) -> Option<String> {
         return None;
     }
     Some(if p.approval.as_ref().is_some_and(|a| a.payment_id.is_some()) {
+        let (what, corrected) = match p.method {
+            Method::Sbp => ("the operator of fiscal data refused, then send the corrected document", "--with FILE"),
+            _ => (
+                "the provider refused, then send the receipt again, with another link where it needs one",
+                "--link URL",
+            ),
+        };
         format!(
-            "Correct what the provider refused, then send the receipt again, with another link where it needs one:\n\
-             tolov queue retry {id} --link URL --name NAME"
+            "Correct what {what}:\n\
+             tolov queue retry {id} {corrected} --name NAME\n\
+             If it has the receipt after all:\n\
+             tolov queue confirm {id} --evidence WHAT {signed}"
         )
     } else {
         format!(

@@ -43,6 +43,8 @@ pub enum Request {
     },
     /// A receipt is sent again: [`PaymentDetail`].
     Retry(Retry),
+    /// An operator has found a parked receipt where it belongs: [`PaymentDetail`].
+    ConfirmReceipt(ConfirmReceipt),
     /// The totals of a card shift: [`ShiftReport`].
     Shift {
         /// Which.
@@ -80,6 +82,7 @@ impl Request {
             Self::Cancel { .. } => "cancel",
             Self::Queue { .. } => "queue",
             Self::Retry(_) => "retry",
+            Self::ConfirmReceipt(_) => "confirm_receipt",
             Self::Shift { .. } => "shift",
             Self::CloseShift {} => "close_shift",
             Self::ResolveShift { .. } => "resolve_shift",
@@ -91,7 +94,10 @@ impl Request {
     #[must_use]
     pub fn of(&self) -> Option<&str> {
         match self {
-            Self::Payment { id } | Self::Resolve(Resolve { id, .. }) | Self::Retry(Retry { id, .. }) => Some(id),
+            Self::Payment { id }
+            | Self::Resolve(Resolve { id, .. })
+            | Self::Retry(Retry { id, .. })
+            | Self::ConfirmReceipt(ConfirmReceipt { id, .. }) => Some(id),
             Self::Cancel { id } => id.as_deref(),
             _ => None,
         }
@@ -156,6 +162,20 @@ pub struct Retry {
     pub payment_id: Option<String>,
     /// Who asks.
     pub name: String,
+}
+
+/// An operator signs that a parked receipt is at the provider or at the operator of fiscal data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmReceipt {
+    /// Whose: the payment's `transaction_id`, or the first digits of it.
+    pub id: String,
+    /// What was found: the receipt's number, its link, a line of the cabinet.
+    pub evidence: String,
+    /// Who signs.
+    pub name: String,
+    /// Why they believe it.
+    pub reason: String,
 }
 
 /// A document that names people: what is logged of it is a row of dots.

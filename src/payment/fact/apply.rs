@@ -3,7 +3,9 @@
 use super::{ApplyError, Fact};
 use crate::payment::card::{Job, Run, Settlement, SettlementId, SettlementState};
 use crate::payment::fiscal::{Confirmation, ConfirmationState, Fiscal, Receipt};
-use crate::payment::sale::{Answer, Method, Payment, PaymentId, Private, Refund, RefundId, RefundState, State, UnixMs};
+use crate::payment::sale::{
+    Answer, Method, Payment, PaymentId, Private, Refund, RefundId, RefundState, Resolution, State, UnixMs,
+};
 use crate::payment::sbp::Sbp;
 use crate::payment::terminal::{LAST_SALES_KEPT, Terminal};
 use std::sync::Arc;
@@ -191,6 +193,12 @@ impl Terminal {
     }
 }
 
+/// What stands in the place of the provider's answer where a person has found the receipt: compact JSON, as that is.
+fn signed(resolution: &Resolution) -> String {
+    let Resolution { name, reason, evidence } = resolution;
+    serde_json::json!({"signed_by": name, "reason": reason, "evidence": evidence}).to_string()
+}
+
 /// Write down what the PinPad said in its run.
 fn hear(run: &mut Run, fact: &Fact) {
     match fact {
@@ -347,6 +355,7 @@ impl Payment {
                 Fact::ReceiptReleased { number, payment, .. }
                 | Fact::ReceiptDelayed { number, payment, .. }
                 | Fact::ReceiptConfirmed { number, payment, .. }
+                | Fact::ReceiptSigned { number, payment, .. }
                 | Fact::ReceiptParked { number, payment, .. } => (*number, *payment),
                 _ => return Ok(()),
             };
@@ -373,6 +382,15 @@ impl Payment {
                     c.state = ConfirmationState::Confirmed;
                     c.last_error = None;
                     c.answer.clone_from(answer);
+                }
+                Fact::ReceiptSigned { resolution, .. } => {
+                    if c.state != ConfirmationState::Parked {
+                        let (from, to) = (c.state.name(), "confirmed by a person");
+                        return Err(ApplyError::NoArrow { payment: id, from, to });
+                    }
+                    c.state = ConfirmationState::Confirmed;
+                    c.last_error = None;
+                    c.answer = Some(signed(resolution));
                 }
                 Fact::ReceiptParked { error, .. } => {
                     c.attempts = c.attempts.saturating_add(1);

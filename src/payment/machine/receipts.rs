@@ -4,7 +4,7 @@ use super::{Rejection, Step};
 use crate::payment::event::{Confirm, Delivery, Denial, Effect, Subject};
 use crate::payment::fact::Fact;
 use crate::payment::fiscal::{ConfirmationState, Receipt, backoff_ms};
-use crate::payment::sale::{Method, Payment, PaymentId, State};
+use crate::payment::sale::{Method, Payment, PaymentId, Resolution, State};
 
 /// Where a receipt begins once its sale is paid: without the provider's own id nothing can be sent, and a person has to look.
 pub(super) fn first_state(upstream_known: bool) -> (ConfirmationState, Option<String>) {
@@ -170,6 +170,22 @@ impl Step {
     }
 }
 
+impl Step {
+    /// A person has found the receipt. Only a parked one: of what is in the queue the terminal asks the provider itself, and hears the truth.
+    pub(super) fn sign_confirmation(&mut self, id: PaymentId, resolution: &Resolution) -> Result<(), Rejection> {
+        let payment = self.known(id)?;
+        let parked = payment.confirmation().filter(|last| last.state == ConfirmationState::Parked);
+        let Some(number) = parked.map(|last| last.number) else {
+            let hint = "only a parked receipt is signed for; of one in the queue the terminal asks the provider itself";
+            return Err(Denial::WrongState { payment: id, state: payment.fiscal.name(), hint }.into());
+        };
+        self.record(Fact::ReceiptSigned { payment: id, number, resolution: resolution.clone() })?;
+        self.effect(Effect::Settled(Subject::Confirmation(id, number)));
+        self.done.about = Some(Subject::Confirmation(id, number));
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Now, step};
@@ -252,6 +268,33 @@ mod tests {
     fn a_receipt_parked_for_want_of_an_id_stays_parked_when_it_is_only_sent_again() {
         let (t, _) = step(&parked(), &retry(id(1), None), NOW).unwrap();
         assert_eq!(t.payments[&id(1)].fiscal, Fiscal::Parked);
+    }
+
+    fn signature() -> Event {
+        let evidence = Some("receipt 2421 in the cabinet".to_owned());
+        let resolution = Resolution { name: "Aziza".to_owned(), reason: "looked it up".to_owned(), evidence };
+        Event::SignConfirmation { payment: id(1), resolution }
+    }
+
+    #[test]
+    fn a_parked_receipt_that_a_person_has_found_is_confirmed_by_the_signature_and_sent_no_more() {
+        let (t, done) = step(&parked(), &signature(), NOW).unwrap();
+        let payment = &t.payments[&id(1)];
+        assert_eq!((payment.fiscal, payment.confirmation().unwrap().last_error.as_deref()), (Fiscal::Confirmed, None));
+        let answer = payment.confirmation().unwrap().answer.clone().unwrap();
+        assert!(answer.contains("Aziza") && answer.contains("receipt 2421 in the cabinet"), "{answer}");
+        assert!(!done.effects.contains(&Effect::Deliver));
+        assert!(matches!(step(&t, &retry(id(1), Some("78")), NOW), Err(Rejection::Denied(_))), "it is there");
+    }
+
+    #[test]
+    fn nobody_signs_for_a_receipt_that_the_terminal_asks_about_itself_or_for_one_that_was_not_brought() {
+        let (t, _) = step(&parked(), &retry(id(1), Some("78")), NOW).unwrap();
+        assert_eq!(t.payments[&id(1)].fiscal, Fiscal::Queued);
+        assert!(matches!(step(&t, &signature(), NOW), Err(Rejection::Denied(Denial::WrongState { .. }))));
+        let Event::SignConfirmation { resolution, .. } = signature() else { return };
+        let owed = Event::SignConfirmation { payment: id(2), resolution };
+        assert!(matches!(step(&t, &owed, NOW), Err(Rejection::Denied(Denial::WrongState { .. }))));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::AuditReport;
 use crate::payment::card::Run;
 use crate::payment::fact::Fact;
 use crate::payment::fiscal::Fiscal;
-use crate::payment::sale::{Method, Payment, PaymentId, RefundState, State};
+use crate::payment::sale::{Method, Payment, PaymentId, RefundState, Resolution, State};
 
 /// How often this line asks somebody for the customer's money.
 pub(super) fn charges(fact: &Fact) -> u32 {
@@ -43,6 +43,16 @@ pub(super) fn debt_is_born(number: i64, fact: &Fact, payment: Option<&Arc<Paymen
     if !right {
         let text = format!("line {number} approves with the fiscal debt {}", fiscal.name());
         report.differ("debt", Some(payment.id), text);
+    }
+}
+
+/// A person who confirms a receipt says what was found, and signs.
+pub(super) fn signature_says_why(number: i64, fact: &Fact, report: &mut AuditReport) {
+    let Fact::ReceiptSigned { payment, resolution, .. } = fact else { return };
+    let Resolution { name, reason, evidence } = resolution;
+    if name.is_empty() || reason.is_empty() || evidence.as_ref().is_none_or(String::is_empty) {
+        let text = format!("line {number} confirms a receipt without a name, a reason or evidence");
+        report.differ("debt", Some(*payment), text);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::payment::card::{SettlementId, SettlementState};
-use crate::payment::sale::RefundState;
+use crate::payment::sale::{RefundState, Resolution};
 use crate::store::audit::{AuditReport, audit_connection};
 
 /// A day with everything in it.
@@ -143,6 +143,8 @@ fn a_wrong_story_is_found_even_if_rows_and_lines_agree() {
         fact
     };
     let bind = |code: &str| Fact::CodeBound { payment: id(1), method: None, code: code.into() };
+    let sold = || vec![opened(1, Method::Click, Some("code")), approved(1, Fiscal::Owed), brought(1)];
+    let parked = || vec![Fact::ReceiptParked { payment: id(1), number: 1, error: "code 7".into() }];
     let done = |refund| Fact::RefundBecame { payment: id(1), refund: refund_id(refund), state: RefundState::Done };
     let stories: Vec<(&str, &str, Vec<Vec<Fact>>)> = vec![
         ("two sales in one run", "charge", vec![vec![with_run(1, 5)], vec![with_run(2, 5)]]),
@@ -190,6 +192,16 @@ fn a_wrong_story_is_found_even_if_rows_and_lines_agree() {
             "refund",
             vec![vec![opened(1, Method::Humo, None)], approved_card(1), vec![Fact::Refunded { payment: id(1) }]],
         ),
+        (
+            "a receipt confirmed on no evidence",
+            "debt",
+            vec![sold(), parked(), vec![Fact::ReceiptSigned { payment: id(1), number: 1, resolution: signed(None) }]],
+        ),
+        (
+            "a signature for a receipt that is in the queue",
+            "journal",
+            vec![sold(), vec![Fact::ReceiptSigned { payment: id(1), number: 1, resolution: signed(Some("r")) }]],
+        ),
     ];
     for (what, of, story) in stories {
         let (_dir, mut store) = fresh();
@@ -204,6 +216,21 @@ fn a_wrong_story_is_found_even_if_rows_and_lines_agree() {
         let report = proof(&store);
         assert!(report.differences.iter().any(|d| d.of == of), "{what} is not found as {of}:\n{report}");
     }
+}
+
+/// Somebody has found a receipt.
+fn signed(evidence: Option<&str>) -> Resolution {
+    Resolution { name: "Aziza".into(), reason: "looked it up".into(), evidence: evidence.map(str::to_owned) }
+}
+
+#[test]
+fn a_receipt_that_a_person_has_found_is_no_debt_any_more() {
+    let (_dir, mut store, mut scribe) = a_day();
+    let resolution = signed(Some("receipt 2421 in the cabinet"));
+    scribe.write(&mut store, vec![Fact::ReceiptSigned { payment: id(3), number: 1, resolution }]);
+    let report = proof(&store);
+    assert!(report.holds(), "{report}");
+    assert_eq!(report.debts.parked.count, 0);
 }
 
 #[test]
