@@ -80,6 +80,12 @@ limits! {
     HTTP_ACCEPT_RETRY_MS: u64 = 100;
     /// For a request's head to arrive: a slow sender holds a connection no longer.
     HTTP_HEADER_READ_TIMEOUT_MS: u64 = 10_000;
+    /// For TLS to begin, from the first byte to the end of its handshake.
+    TLS_HANDSHAKE_MS: u64 = 10_000;
+    /// A certificate with those that lead to a trusted one, or its key.
+    TLS_FILE_MAX_BYTES: u64 = 65_536;
+    /// How long a browser keeps what a page of a listed origin may ask.
+    PREFLIGHT_KEPT_MS: u64 = 600_000;
     /// For a request's body to arrive.
     HTTP_BODY_READ_TIMEOUT_MS: u64 = 10_000;
     /// Nesting of a JSON text: the parser's own bound, named here because a deeper text is refused.

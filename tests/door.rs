@@ -5,9 +5,15 @@
 
 #[path = "door/fair.rs"]
 mod fair;
+#[path = "door/faults.rs"]
+mod faults;
+#[path = "door/pages.rs"]
+mod pages;
 #[path = "door/places.rs"]
 mod places;
 mod support;
+#[path = "door/tls.rs"]
+mod tls;
 
 use std::fs;
 use std::io::{Read, Write};

@@ -7,6 +7,7 @@ use serde::Serialize;
 use std::borrow::Cow;
 
 use super::json::FieldErrors;
+use super::pathless::pathless;
 use crate::payment::event::Denial;
 use crate::payment::sale::PaymentId;
 
@@ -173,7 +174,7 @@ impl From<&FieldErrors> for Refusal {
 impl From<&Denial> for Refusal {
     fn from(denial: &Denial) -> Self {
         use Denial as D;
-        let because = |row| Self::because(row, denial.to_string());
+        let because = |row| Self::because(row, pathless(&denial.to_string()));
         match denial {
             // Seeds 000–002 print this one with `data: null`; what is missing is told by the log and by `tolov check`.
             D::NotConfigured { .. } | D::NoProfile { .. } => Self::bare(BILLING_ERROR),

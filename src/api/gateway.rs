@@ -25,6 +25,7 @@ use uuid::Uuid;
 use super::crowd::{Busy, Seat};
 use super::envelope::{self, Refusal, Written};
 use super::guard::{self, Till};
+use super::pathless::pathless;
 use super::{Api, Room};
 use crate::driver::Ticket;
 use crate::limits;
@@ -313,13 +314,19 @@ async fn status(State(api): State<Api>, id: Result<Path<String>, PathRejection>)
 
 /// The newest that is known: the picture where the payment is open or in doubt, the past otherwise. The one that ended last is shown as it
 /// ended; where nothing has changed since, that one still has the slip as printed.
+/// Why the past cannot be read: whole in the log, and for the till without the paths of files.
+fn unread(error: &dyn std::error::Error) -> String {
+    tracing::error!(%error, "a payment could not be looked up");
+    pathless(&error.to_string())
+}
+
 pub(super) async fn find(api: &Room, id: PaymentId) -> Result<Option<Arc<Payment>>, String> {
     let picture = api.driver.snapshot();
     if let Some(open) = picture.counter.iter().chain(&picture.in_doubt).find(|p| p.id == id) {
         return Ok(Some(open.clone()));
     }
     let history = api.history.clone();
-    let read = tokio::task::spawn_blocking(move || history.payment(id)).await.map_err(|e| e.to_string())?;
-    let Some(found) = read.map_err(|e| e.to_string())? else { return Ok(None) };
+    let read = tokio::task::spawn_blocking(move || history.payment(id)).await.map_err(|e| unread(&e))?;
+    let Some(found) = read.map_err(|e| unread(&e))? else { return Ok(None) };
     Ok(Some(picture.last.clone().filter(|last| **last == found).unwrap_or_else(|| Arc::new(found))))
 }

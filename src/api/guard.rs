@@ -12,7 +12,7 @@ use std::pin::pin;
 
 use super::envelope::{self, Refusal};
 use super::listen::Peer;
-use super::{Api, ApiSettings, sbp};
+use super::{Api, ApiSettings, origin, sbp};
 use crate::limits;
 
 /// The till that asks: the name of its token, or `@` and where it asks from (`@local` on this machine).
@@ -25,10 +25,14 @@ const TOKEN_HEADERS: [&str; 2] = ["x_auth_token", "x-auth-token"];
 /// Let a request through, with its [`Till`], or answer it here.
 pub(super) async fn check(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
-    match admitted(&api.settings, peer, &request) {
-        Ok(till) => {
+    let page = origin::listed(&api.settings.allow_origins, request.headers());
+    let answer = match admitted(&api.settings, peer, page.is_some(), &request) {
+        Ok(Admitted::Till(till)) => {
             request.extensions_mut().insert(till);
             next.run(request).await
+        }
+        Ok(Admitted::Browser) => {
+            return page.map_or_else(Response::default, |page| origin::preflight(page, request.headers()));
         }
         Err(refusal) => {
             if refusal.message() == envelope::UNAUTHORIZED.name && token(request.headers()).is_some() {
@@ -39,6 +43,10 @@ pub(super) async fn check(State(api): State<Api>, mut request: Request, next: Ne
             }
             sbp::refused(request.uri().path(), refusal)
         }
+    };
+    match page {
+        Some(page) => origin::opened(answer, page),
+        None => answer,
     }
 }
 
@@ -52,10 +60,24 @@ async fn slow_down(api: &Api, peer: Option<Peer>) {
     tokio::time::sleep(limits::wait(slowed.by_ms)).await;
 }
 
-fn admitted(settings: &ApiSettings, peer: Option<Peer>, request: &Request) -> Result<Till, Refusal> {
+/// Who is let in.
+#[derive(Debug)]
+enum Admitted {
+    Till(Till),
+    /// A browser that asks what a page of a listed origin may ask. It has no token yet.
+    Browser,
+}
+
+/// `listed`: the request comes from a page that may ask.
+fn admitted(settings: &ApiSettings, peer: Option<Peer>, listed: bool, request: &Request) -> Result<Admitted, Refusal> {
     let headers = request.headers();
-    no_browser(headers)?;
-    own_host(peer, request.uri().authority(), headers)?;
+    if !listed {
+        no_browser(headers)?;
+    }
+    own_host(settings, peer, request.uri().authority(), headers)?;
+    if listed && origin::is_preflight(request.method(), headers) {
+        return Ok(Admitted::Browser);
+    }
     let till = match named_till(settings, headers) {
         Some(till) => till,
         // What was never served without a token is not begun to be.
@@ -67,7 +89,7 @@ fn admitted(settings: &ApiSettings, peer: Option<Peer>, request: &Request) -> Re
         return Err(Refusal::because(envelope::METHOD_NOT_ALLOWED, "HEAD is not served here"));
     }
     json_or_nothing(headers)?;
-    Ok(till)
+    Ok(Admitted::Till(till))
 }
 
 /// A page in a browser must not be able to sell, or to close the shift, only because it runs on a machine that reaches this one.
@@ -82,7 +104,12 @@ fn no_browser(headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// A name that is not ours means a browser that was led here by somebody else's DNS. No browser reaches a Unix socket, and what programs
 /// call it is up to them.
-fn own_host(peer: Option<Peer>, target: Option<&Authority>, headers: &HeaderMap) -> Result<(), Refusal> {
+fn own_host(
+    settings: &ApiSettings,
+    peer: Option<Peer>,
+    target: Option<&Authority>,
+    headers: &HeaderMap,
+) -> Result<(), Refusal> {
     let at = match peer {
         Some(Peer::Unix) => return Ok(()),
         Some(Peer::Net { at, .. }) => Some(at.ip()),
@@ -93,19 +120,19 @@ fn own_host(peer: Option<Peer>, target: Option<&Authority>, headers: &HeaderMap)
     };
     for value in headers.get_all(header::HOST) {
         let name = value.to_str().unwrap_or_default();
-        let own = name.parse::<Authority>().is_ok_and(|host| is_own(at, host.host()));
+        let own = name.parse::<Authority>().is_ok_and(|host| is_own(settings, at, host.host()));
         if !own {
             return Err(foreign(name));
         }
     }
     match target {
-        Some(target) if !is_own(at, target.host()) => Err(foreign(target.as_str())),
+        Some(target) if !is_own(settings, at, target.host()) => Err(foreign(target.as_str())),
         _ => Ok(()),
     }
 }
 
-fn is_own(at: Option<IpAddr>, host: &str) -> bool {
-    if host.eq_ignore_ascii_case("localhost") {
+fn is_own(settings: &ApiSettings, at: Option<IpAddr>, host: &str) -> bool {
+    if host.eq_ignore_ascii_case("localhost") || settings.names.iter().any(|name| name.eq_ignore_ascii_case(host)) {
         return true;
     }
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
@@ -206,6 +233,8 @@ mod tests {
         ApiSettings {
             till_of: Arc::new(|token| (token == "secret").then(|| "till-1".to_owned())),
             allow_peers: vec!["192.168.1.20".parse().unwrap()],
+            names: vec!["pos.shop.example".to_owned()],
+            allow_origins: vec!["https://till.example".to_owned()],
             ..ApiSettings::default()
         }
     }
@@ -225,8 +254,11 @@ mod tests {
             "unix" => Peer::Unix,
             ip => Peer::Net { at: listen.parse().unwrap(), from: SocketAddr::new(ip.parse().unwrap(), 5) },
         };
-        match admitted(&settings(), Some(peer), &request) {
-            Ok(till) => till.0,
+        let settings = settings();
+        let listed = origin::listed(&settings.allow_origins, request.headers()).is_some();
+        match admitted(&settings, Some(peer), listed, &request) {
+            Ok(Admitted::Till(till)) => till.0,
+            Ok(Admitted::Browser) => "a browser".to_owned(),
             Err(refusal) => refusal.message().to_owned(),
         }
     }
@@ -297,6 +329,23 @@ mod tests {
         assert_eq!(asked("0.0.0.0:8080", "192.168.1.7", &from_lan), "till-1");
         let by_name = [("host", "pos.example"), ("x_auth_token", "secret")];
         assert_eq!(asked("0.0.0.0:8080", "192.168.1.7", &by_name), "FORBIDDEN");
+        let by_its_own_name = [("host", "POS.shop.example:8443"), ("x_auth_token", "secret")];
+        assert_eq!(asked("0.0.0.0:8443", "192.168.1.7", &by_its_own_name), "till-1");
+    }
+
+    #[test]
+    fn a_page_of_a_listed_origin_asks_like_a_till_and_no_other_page_does() {
+        let page = |origin, rest: &[_]| {
+            let own = [("host", "localhost"), ("origin", origin), ("sec-fetch-site", "cross-site")];
+            asked("127.0.0.1:8080", "127.0.0.1", &[&own, rest].concat())
+        };
+        assert_eq!(page("https://till.example", &[]), "@local");
+        for origin in ["http://till.example", "https://till.example:8443", "https://till.example.evil", "null", ""] {
+            assert_eq!(page(origin, &[]), "FORBIDDEN", "{origin:?}");
+        }
+        assert_eq!(page("https://till.example", &[("origin", "https://evil.example")]), "FORBIDDEN", "two at once");
+        let led_astray = [("host", "evil.example"), ("origin", "https://till.example")];
+        assert_eq!(asked("127.0.0.1:8080", "127.0.0.1", &led_astray), "FORBIDDEN");
     }
 
     #[test]

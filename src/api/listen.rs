@@ -6,18 +6,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_rustls::TlsAcceptor;
 
 use super::socket::{self, SocketError, SocketFile};
+use super::tls::{self, Certificate};
 
 /// One place where tills ask, listened to.
-#[derive(Debug)]
 pub struct Place(Kind);
 
-#[derive(Debug)]
 enum Kind {
     Net {
         listener: TcpListener,
         at: SocketAddr,
+        tls: Option<TlsAcceptor>,
     },
     Unix {
         listener: UnixListener,
@@ -41,10 +42,11 @@ pub(super) enum Peer {
 }
 
 /// A connection that was taken.
-#[derive(Debug)]
 pub(super) enum Stream {
     /// Bytes as they are.
     Net(TcpStream),
+    /// What is to begin with TLS.
+    Tls(TcpStream, TlsAcceptor),
     /// The same on this machine.
     Unix(UnixStream),
 }
@@ -56,7 +58,17 @@ impl Place {
     /// The system does not know the listener's address.
     pub fn at(listener: TcpListener) -> io::Result<Self> {
         let at = listener.local_addr()?;
-        Ok(Self(Kind::Net { listener, at }))
+        Ok(Self(Kind::Net { listener, at, tls: None }))
+    }
+
+    /// The same, where nothing but TLS is spoken.
+    ///
+    /// # Errors
+    /// The system does not know the listener's address, or TLS cannot be had at all.
+    pub fn tls_at(listener: TcpListener, certificate: Certificate) -> io::Result<Self> {
+        let at = listener.local_addr()?;
+        let tls = tls::acceptor(certificate).map_err(io::Error::other)?;
+        Ok(Self(Kind::Net { listener, at, tls: Some(tls) }))
     }
 
     /// At a Unix socket whose file is somebody else's.
@@ -77,11 +89,15 @@ impl Place {
     /// Wait for somebody.
     pub(super) async fn next(&self) -> io::Result<(Stream, Peer)> {
         match &self.0 {
-            Kind::Net { listener, at } => {
+            Kind::Net { listener, at, tls } => {
                 let (stream, from) = listener.accept().await?;
                 // Answers are one write each: without this the last part of one may wait for an acknowledgement.
                 let _ = stream.set_nodelay(true);
-                Ok((Stream::Net(stream), Peer::Net { at: *at, from }))
+                let peer = Peer::Net { at: *at, from };
+                Ok(match tls {
+                    Some(tls) => (Stream::Tls(stream, tls.clone()), peer),
+                    None => (Stream::Net(stream), peer),
+                })
             }
             Kind::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;

@@ -24,10 +24,13 @@ mod json;
 mod listen;
 mod openapi;
 mod ops;
+mod origin;
+mod pathless;
 pub mod problem;
 pub mod sbp;
 mod server;
 mod socket;
+mod tls;
 mod trouble;
 
 pub use envelope::{Row, TABLE};
@@ -35,6 +38,7 @@ pub use listen::Place;
 pub use ops::Screen;
 pub use server::serve;
 pub use socket::SocketError;
+pub use tls::Certificate;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -59,6 +63,10 @@ pub type Lacks = Arc<dyn Fn(Method) -> Option<String> + Send + Sync>;
 pub struct ApiSettings {
     /// Addresses that may ask without a token.
     pub allow_peers: Vec<IpAddr>,
+    /// Names that tills call the terminal by, beside its addresses.
+    pub names: Vec<String>,
+    /// Origins of pages in browsers that may ask.
+    pub allow_origins: Vec<String>,
     /// The tills and their tokens.
     pub till_of: TillOf,
     /// What an amount on `/payment/click` counts.
@@ -88,6 +96,8 @@ impl Default for ApiSettings {
     fn default() -> Self {
         Self {
             allow_peers: Vec::new(),
+            names: Vec::new(),
+            allow_origins: Vec::new(),
             till_of: Arc::new(|_| None),
             click_unit: Unit::Sum,
             payme_unit: Unit::Sum,

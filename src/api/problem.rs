@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::api::envelope::{self, Refusal, Written};
 use crate::api::json::FieldErrors;
+use crate::api::pathless::pathless;
 use crate::payment::event::Denial;
 use crate::payment::sale::PaymentId;
 
@@ -143,7 +144,7 @@ impl From<FieldErrors> for Problem {
 impl From<&Denial> for Problem {
     fn from(denial: &Denial) -> Self {
         use Denial as D;
-        let because = |row| Self::because(row, denial.to_string());
+        let because = |row| Self::because(row, pathless(&denial.to_string()));
         match denial {
             D::NotConfigured { .. } | D::NoProfile { .. } => because(NOT_CONFIGURED),
             D::CashLink { .. } => because(LINK_UNUSABLE),

@@ -23,7 +23,7 @@ use super::crowd::{Crowd, Seat};
 use super::envelope::{self, Refusal};
 use super::guard;
 use super::listen::{Peer, Place, Stream};
-use super::{Api, ApiSettings, Room, fair, gateway, ops, sbp};
+use super::{Api, ApiSettings, Room, fair, gateway, ops, sbp, tls};
 use crate::clock::Clock;
 use crate::driver::Handle;
 use crate::history::History;
@@ -133,6 +133,16 @@ async fn over(stop: &mut watch::Receiver<bool>) {
 async fn serve_one(stream: Stream, peer: Peer, router: Router, seat: Seat) {
     match stream {
         Stream::Net(stream) => converse(stream, peer, router, seat).await,
+        Stream::Tls(stream, acceptor) => {
+            let shaken = tokio::select! {
+                shaken = tls::shake_hands(stream, &acceptor) => shaken,
+                () = seat.asked_to_leave() => return,
+            };
+            match shaken {
+                Ok(stream) => converse(stream, peer, router, seat).await,
+                Err(error) => tracing::debug!(%error, %peer, "a connection ended before TLS had begun"),
+            }
+        }
         Stream::Unix(stream) => converse(stream, peer, router, seat).await,
     }
 }

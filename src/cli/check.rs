@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::args::CheckArgs;
 use super::text::pairs;
 use super::{CliError, Exit, Outcome, as_json};
-use crate::config::{Error, Settings};
+use crate::config::{Error, Listen, Settings, TlsPair};
 
 /// What `tolov check --json` prints.
 #[derive(Serialize)]
@@ -25,14 +25,17 @@ struct Problem {
 
 pub(super) fn run(args: &CheckArgs) -> Result<Outcome, CliError> {
     let file = args.config.display().to_string();
-    match Settings::load(&args.config) {
+    let checked = Settings::load(&args.config).map_err(|error| problems(&file, error)).and_then(|settings| {
+        let trouble = tls_trouble(&settings).map(|message| Problem { file: file.clone(), line: 0, message });
+        trouble.map_or(Ok(settings), |trouble| Err(vec![trouble]))
+    });
+    match checked {
         Ok(settings) if args.json => {
             drop(settings);
             Ok(Outcome { text: as_json(&Checked { good: true, problems: Vec::new() })?, exit: Exit::Done })
         }
         Ok(settings) => Ok(Outcome { text: good(&file, &settings), exit: Exit::Done }),
-        Err(error) => {
-            let problems = problems(&file, error);
+        Err(problems) => {
             let text = if args.json { as_json(&Checked { good: false, problems })? } else { wrong(&problems) };
             Ok(Outcome { text, exit: Exit::Failed })
         }
@@ -107,6 +110,13 @@ fn good(file: &str, settings: &Settings) -> String {
     ];
     let lines: Vec<_> = lines.into_iter().chain(callback(settings).map(|told| ("callback", told))).collect();
     format!("{file} is good.\n{}", pairs(&lines))
+}
+
+/// Why no till could ask over TLS, where one is to.
+fn tls_trouble(settings: &Settings) -> Option<String> {
+    let asked = settings.api.listen.iter().any(|place| matches!(place, Listen::Tls(_)));
+    let error = asked.then(|| TlsPair::of(&settings.credentials).read().err())??;
+    Some(format!("no till can ask over TLS: {error}"))
 }
 
 /// Everywhere that tills ask.

@@ -34,6 +34,12 @@ pub enum CredentialError {
         /// The file.
         path: String,
     },
+    /// Too long to be what it should be.
+    #[error("{path} has more than {} bytes: is it the right file?", limits::TLS_FILE_MAX_BYTES)]
+    TooLong {
+        /// The file.
+        path: String,
+    },
     /// Empty, too long, or not one word of printable characters.
     #[error("{path} holds no secret: one word of printable characters, up to {} bytes", limits::CREDENTIAL_MAX_BYTES)]
     NoSecret {
@@ -83,7 +89,7 @@ struct Known {
 }
 
 /// What changes when a file is written or replaced: modification time, inode, size, mode.
-type Stamp = (i64, i64, u64, u64, u32);
+pub(super) type Stamp = (i64, i64, u64, u64, u32);
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -195,12 +201,43 @@ impl Credentials {
         Ok(names)
     }
 
-    fn read(&self, path: &Path, about: &Metadata) -> Result<SecretString, CredentialError> {
-        let shown = path.display().to_string();
+    /// What changes when the file `name` is written or replaced; `None` while it is not there.
+    pub(super) fn stamp(&self, name: &str) -> Option<Stamp> {
+        self.0.dir.as_ref()?.join(name).metadata().ok().as_ref().map(stamp)
+    }
+
+    /// A file that is no secret, as it is now.
+    pub(super) fn pem(&self, name: &str) -> Result<Vec<u8>, CredentialError> {
+        let path = self.0.dir.as_deref().ok_or(CredentialError::NoDirectory)?.join(name);
+        let file = File::open(&path).map_err(|error| unreadable(&path, &error))?;
+        let mut bytes = Vec::new();
+        let most = limits::TLS_FILE_MAX_BYTES;
+        file.take(most + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&path, &error))?;
+        if bytes.len() as u64 > most {
+            return Err(CredentialError::TooLong { path: path.display().to_string() });
+        }
+        Ok(bytes)
+    }
+
+    /// A file of several lines that nobody else may read, as it is now.
+    pub(super) fn secret_pem(&self, name: &str) -> Result<Vec<u8>, CredentialError> {
+        let path = self.0.dir.as_deref().ok_or(CredentialError::NoDirectory)?.join(name);
+        let about = path.metadata().map_err(|error| unreadable(&path, &error))?;
+        self.closed_to_others(&path, &about)?;
+        self.pem(name)
+    }
+
+    fn closed_to_others(&self, path: &Path, about: &Metadata) -> Result<(), CredentialError> {
         let others = if self.0.systemd { 0o037 } else { 0o077 };
         if about.permissions().mode() & others != 0 {
-            return Err(CredentialError::TooOpen { path: shown });
+            return Err(CredentialError::TooOpen { path: path.display().to_string() });
         }
+        Ok(())
+    }
+
+    fn read(&self, path: &Path, about: &Metadata) -> Result<SecretString, CredentialError> {
+        let shown = path.display().to_string();
+        self.closed_to_others(path, about)?;
         // A pipe of that name would be waited for.
         if !about.is_file() {
             return Err(CredentialError::NoSecret { path: shown });

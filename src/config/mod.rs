@@ -12,6 +12,7 @@ mod file;
 mod humo;
 pub mod qrm;
 mod settings;
+mod tls;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use hal::document::{Document, Problem, Problems};
 
 pub use credentials::{CredentialError, Credentials, Till};
 pub use settings::{Api, Control, Humo, HumoDriver, Language, Listen, Log, LogFormat, Settings, Store};
+pub use tls::{TlsError, TlsPair};
 
 use crate::limits;
 

@@ -70,6 +70,10 @@ pub struct Api {
     pub socket_mode: u32,
     /// Addresses that may ask without a token.
     pub allow_peers: Vec<IpAddr>,
+    /// Names that tills call the terminal by.
+    pub names: Vec<String>,
+    /// Origins of pages in browsers that may ask.
+    pub allow_origins: Vec<String>,
 }
 
 /// One place where tills ask; written as it is shown.
@@ -77,6 +81,8 @@ pub struct Api {
 pub enum Listen {
     /// Plain HTTP at an address.
     Plain(SocketAddr),
+    /// HTTP over TLS at an address.
+    Tls(SocketAddr),
     /// A Unix socket, which the file system guards.
     Unix(PathBuf),
 }
@@ -88,11 +94,11 @@ impl Listen {
     /// Anybody could sell; what to do, in a sentence.
     pub fn may_be_used(&self, told_apart: bool) -> Result<(), String> {
         match self {
-            Self::Plain(address) if !told_apart && !address.ip().is_loopback() => Err(format!(
+            Self::Plain(address) | Self::Tls(address) if !told_apart && !address.ip().is_loopback() => Err(format!(
                 "{self} can be reached from outside and nobody is told apart: put a token into the file till_NAME of the credentials, or write \
                  allow_peers = [\"192.168.1.20\"], or listen on 127.0.0.1"
             )),
-            Self::Plain(_) | Self::Unix(_) => Ok(()),
+            Self::Plain(_) | Self::Tls(_) | Self::Unix(_) => Ok(()),
         }
     }
 }
@@ -101,6 +107,7 @@ impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plain(address) => write!(f, "{address}"),
+            Self::Tls(address) => write!(f, "tls:{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }

@@ -101,6 +101,21 @@ fn one_number_of_an_operation_can_differ_from_the_usual() {
 #[test]
 fn wrong_values_are_refused_with_their_line_and_what_to_write() {
     let cases = [
+        ("board = \"sim\"\n[api]\nlisten = \"tls:8443\"\n", "tolov.toml:3: listen is an address"),
+        (
+            "board = \"sim\"\n[api]\nlisten = \"tls:0.0.0.0:1\"\n",
+            "tolov.toml:3: tls:0.0.0.0:1 can be reached from outside",
+        ),
+        (
+            "board = \"sim\"\n[api]\nnames = [\"pos.example:8443\"]\n",
+            "tolov.toml:3: names: pos.example:8443 is no name",
+        ),
+        ("board = \"sim\"\n[api]\nallow_origins = [\"*\"]\n", "tolov.toml:3: allow_origins: * is no origin"),
+        (
+            "board = \"sim\"\n[api]\nallow_origins = [\"https://a.uz/\"]\n",
+            "tolov.toml:3: allow_origins: https://a.uz/ is no",
+        ),
+        ("board = \"sim\"\n[api]\nallow_origins = [\"null\"]\n", "tolov.toml:3: allow_origins: null is no origin"),
         ("board = \"sim\"\nlanguage = \"de\"\n", "tolov.toml:2: language = \"de\" is not known; write one of"),
         ("language = \"uz\"\n", "tolov.toml:1: the top level needs board; write board = \"sim\""),
         ("board = \"simm\"\n", "tolov.toml:1: board = \"simm\" is not known; write one of base, raspberry-pi-4, sim"),

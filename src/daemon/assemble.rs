@@ -98,6 +98,8 @@ pub fn api(
         sbp: qrm.iter().map(|(name, qrm)| (name.clone(), sbp_profile(qrm.settings()))).collect(),
         questions: (!qrm.is_empty()).then_some(questions),
         allow_peers: settings.api.allow_peers.clone(),
+        names: settings.api.names.clone(),
+        allow_origins: settings.api.allow_origins.clone(),
         till_of: Arc::new(move |token| credentials.till_of(token)),
         click_upstream_unit: upstream(&settings.click),
         payme_upstream_unit: upstream(&settings.payme),

@@ -1,6 +1,7 @@
 //! Unix sockets, several places at once, and sockets that systemd passes on.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
@@ -107,9 +108,11 @@ fn sockets_that_systemd_passes_on_win_over_the_written_ones() {
 
 #[test]
 fn a_passed_socket_that_everybody_can_reach_is_refused_like_a_written_one() {
-    let bench = bench_with(&format!("listen = \"{}\"\n", free_address()));
-    let port = bench.address.port();
-    let mut daemon = activated(&bench, &[&format!("0.0.0.0:{port}")]).spawn().unwrap();
+    let mut bench = bench_with(&format!("listen = \"{}\"\n", free_address()));
+    // Free on every address, not on one of them alone.
+    let everywhere = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap();
+    bench.address.set_port(everywhere.port());
+    let mut daemon = activated(&bench, &[&everywhere.to_string()]).spawn().unwrap();
     bench.until("the daemon refuses", || {
         // Whoever knocks first starts it.
         let _ = http::get(bench.address, "/health/live");

@@ -47,6 +47,14 @@ pub fn post(address: SocketAddr, path: &str, body: &str, headers: &[(&str, &str)
     )
 }
 
+/// Any method, with a body that nobody may want.
+pub fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\n{headers}");
+    send(address, &format!("{head}Connection: close\r\n\r\n{body}"))
+}
+
 /// The bytes of an answer to the bytes of a request.
 pub fn exchange(address: SocketAddr, request: &str) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;

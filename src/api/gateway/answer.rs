@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 use crate::api::envelope::{self, Detail, Envelope, Refusal, Row, Written};
+use crate::api::pathless::pathless;
 use crate::payment::card::Run;
 use crate::payment::fiscal::{Confirmation, ConfirmationState};
 use crate::payment::money::{Money, Unit};
@@ -157,6 +158,7 @@ fn in_doubt(method: Method, why: &Doubt) -> Refusal {
         Doubt::Contradiction { text } => (text.into(), "Compare the slip with the sale"),
     };
     let check = if method == Method::Humo { check } else { "Look the sale up at the provider" };
+    let why = pathless(&why);
     let advice = format!("Nobody knows yet whether the money moved ({why}). {check}. {}", envelope::IN_DOUBT.advice);
     Refusal::bare(envelope::IN_DOUBT).with(Detail { advice: advice.into(), ..Detail::default() })
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
+use crate::api::pathless::pathless;
 use crate::api::{Api, envelope};
 use crate::limits;
 use crate::snapshot::readiness::{Beside, Readiness};
@@ -79,35 +80,19 @@ pub(super) fn readiness(api: &Api, picture: &Snapshot) -> Readiness {
 
 fn told(readiness: &Readiness, picture: &Snapshot) -> Ready {
     let method =
-        |reason: &Option<String>| MethodReady { ready: reason.is_none(), reason: reason.as_deref().map(without_paths) };
+        |reason: &Option<String>| MethodReady { ready: reason.is_none(), reason: reason.as_deref().map(pathless) };
     let devices = [("the PinPad", &picture.devices.pinpad), ("the scanner", &picture.devices.scanner)];
     let missing = devices.into_iter().filter_map(|(name, presence)| match presence {
-        Some(Presence::Down(why)) => Some(without_paths(&format!("{name} is missing: {why}"))),
+        Some(Presence::Down(why)) => Some(pathless(&format!("{name} is missing: {why}"))),
         Some(Presence::Up) | None => None,
     });
     let doubts = picture.in_doubt.iter().map(|payment| format!("payment {} is in doubt", payment.id));
     Ready {
         ready: readiness.is_ready(),
-        reasons: readiness.reasons.iter().map(|reason| without_paths(reason)).collect(),
+        reasons: readiness.reasons.iter().map(|reason| pathless(reason)).collect(),
         methods: readiness.methods.iter().map(|(name, reason)| (name.name(), method(reason))).collect(),
         troubles: missing.chain(doubts).collect(),
     }
-}
-
-/// The same words without the places of files: whoever may ask whether money can be taken need not know where it is written down.
-fn without_paths(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('/') {
-        let begins = rest[..at].chars().next_back().is_none_or(|before| !before.is_alphanumeric());
-        let (before, path) = rest.split_at(at);
-        kept.push_str(before);
-        let ends = |c: char| c.is_whitespace() || matches!(c, ':' | ',' | ';' | ')' | '"' | '\'' | '“' | '”');
-        let length = if begins { path.find(ends).unwrap_or(path.len()) } else { 1 };
-        kept.push_str(if begins { "(a file)" } else { "/" });
-        rest = &path[length..];
-    }
-    kept + rest
 }
 
 #[cfg(test)]
@@ -150,19 +135,5 @@ mod tests {
         assert_eq!(now(&picture).reasons, ["humo: the PinPad is missing: unplugged"]);
         picture.methods = Vec::new();
         assert_eq!(now(&picture).reasons, ["no method is set up"]);
-    }
-
-    #[test]
-    fn places_of_files_are_not_told() {
-        for (said, told) in [
-            ("cannot open /var/lib/tolov/journal.db: full", "cannot open (a file): full"),
-            ("“/data/a b” is gone", "“(a file) b” is gone"),
-            ("(/dev/ttyUSB0)", "((a file))"),
-            ("12 and/or 13 km/h", "12 and/or 13 km/h"),
-            ("/", "(a file)"),
-            ("nothing", "nothing"),
-        ] {
-            assert_eq!(without_paths(said), told);
-        }
     }
 }

@@ -1,0 +1,218 @@
+//! A `tls:` address: certificates that clients check, a pair that is replaced under load, and what does not fit.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+use tolov::limits;
+
+use super::support::{Bench, free_address, http};
+use super::{SALE, bench_with, post, put_secret, put_secrets};
+
+const NAME: &str = "pos.example";
+const TOKEN: &str = "token-of-the-front";
+
+/// Who vouches for the terminal.
+struct Authority(Issuer<'static, KeyPair>, CertificateDer<'static>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let own = params.self_signed(&key).unwrap().der().clone();
+        Self(Issuer::new(params, key), own)
+    }
+
+    /// A certificate for the terminal's name, and its key.
+    fn pair(&self) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![NAME.to_owned()]).unwrap();
+        (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
+    }
+
+    /// A till that trusts nobody else.
+    fn client(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.1.clone()).unwrap();
+        let ring = Arc::new(rustls::crypto::ring::default_provider());
+        let client = ClientConfig::builder_with_provider(ring).with_protocol_versions(versions).unwrap();
+        let mut client = client.with_root_certificates(roots).with_no_client_auth();
+        // Who resumes a session is shown no certificate.
+        client.resumption = rustls::client::Resumption::disabled();
+        client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Arc::new(client)
+    }
+}
+
+const VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+
+/// What is heard over TLS, and the certificate that was shown.
+fn ask(
+    client: &Arc<ClientConfig>,
+    address: SocketAddr,
+    request: &str,
+) -> std::io::Result<(String, CertificateDer<'static>)> {
+    let connection = ClientConnection::new(client.clone(), ServerName::try_from(NAME).unwrap()).unwrap();
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let mut stream = StreamOwned::new(connection, stream);
+    stream.write_all(request.as_bytes())?;
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard)?;
+    assert_eq!(stream.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let shown = stream.conn.peer_certificates().unwrap()[0].clone().into_owned();
+    Ok((String::from_utf8(heard).unwrap(), shown))
+}
+
+/// A sale by a till that has a token and calls the terminal by its name.
+fn sale(code: u64) -> String {
+    let body = SALE.replace("8801", &format!("88{code:02}"));
+    post("/payment/click", NAME, &body).replace("\r\nConnection", &format!("\r\nx_auth_token: {TOKEN}\r\nConnection"))
+}
+
+/// A bench with a `tls:` address beside its plain one.
+fn bench_with_tls(pair: Option<&(String, String)>) -> (Bench, SocketAddr) {
+    let bench = bench_with("");
+    let tls = free_address();
+    let text = fs::read_to_string(bench.configuration()).unwrap();
+    let api = format!("[api]\nlisten = [\"{}\", \"tls:{tls}\"]\nnames = [\"{NAME}\"]\n", bench.address);
+    fs::write(bench.configuration(), text.replace("[api]\n", &api)).unwrap();
+    put_secrets(&bench, &[("till_front", TOKEN)]);
+    if let Some(pair) = pair {
+        replace(&bench, pair);
+    }
+    (bench, tls)
+}
+
+/// The certificate first, the key a moment later: between them they do not fit together.
+fn replace(bench: &Bench, (certificate, key): &(String, String)) {
+    let dir = bench.dir.path().join("credentials");
+    for (name, text) in [("tls_cert", certificate), ("tls_key", key)] {
+        put_secret(&dir.join("fresh"), text);
+        fs::rename(dir.join("fresh"), dir.join(name)).unwrap();
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_till_sells_over_tls_1_2_and_1_3_and_one_that_trusts_somebody_else_does_not_ask() {
+    let authority = Authority::new();
+    let (mut bench, tls) = bench_with_tls(Some(&authority.pair()));
+    bench.start();
+    for (code, version) in VERSIONS.iter().enumerate() {
+        let (heard, _) = ask(&authority.client(&[*version]), tls, &sale(code as u64)).unwrap();
+        assert!(heard.starts_with("HTTP/1.1 200 ") && heard.contains("\"is_success\":true"), "{version:?} {heard}");
+    }
+    assert!(ask(&Authority::new().client(VERSIONS), tls, &sale(3)).is_err());
+    let led_astray = sale(4).replace(NAME, "evil.example");
+    assert!(ask(&authority.client(VERSIONS), tls, &led_astray).unwrap().0.starts_with("HTTP/1.1 403 "));
+    bench.audit();
+}
+
+#[test]
+fn whoever_speaks_plain_http_to_it_is_told_so_and_whoever_says_nothing_is_let_go() {
+    let (mut bench, tls) = bench_with_tls(Some(&Authority::new().pair()));
+    bench.start();
+    let since = Instant::now();
+    let told = http::get(tls, "/health/live").unwrap();
+    assert_eq!((told.status, told.body.as_str()), (400, "This port speaks TLS only; ask with https://.\n"));
+    let large = http::post(tls, "/payment/click", &"x".repeat(1_000_000), &[]).unwrap();
+    assert_eq!(large.status, 400);
+    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+
+    let mut silent = TcpStream::connect(tls).unwrap();
+    silent.write_all(&[0x16, 3, 1]).unwrap();
+    let mut end = Vec::new();
+    let _ = silent.read_to_end(&mut end);
+    let waited = since.elapsed();
+    assert!(waited < Duration::from_millis(2 * limits::TLS_HANDSHAKE_MS), "{waited:?}");
+}
+
+#[test]
+fn a_pair_is_replaced_under_load_without_one_failed_request_and_half_a_pair_is_not_used() {
+    let authority = Authority::new();
+    let (mut bench, tls) = bench_with_tls(Some(&authority.pair()));
+    bench.start();
+    let client = authority.client(VERSIONS);
+    let request = format!("GET /health/live HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n");
+    let first = ask(&client, tls, &request).unwrap().1;
+    let stop = Arc::new(AtomicBool::new(false));
+    let load: Vec<_> = (0..4)
+        .map(|_| {
+            let (client, request, stop) = (client.clone(), request.clone(), stop.clone());
+            thread::spawn(move || {
+                let mut shown = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    let (heard, certificate) = ask(&client, tls, &request).expect("no request fails");
+                    assert!(heard.starts_with("HTTP/1.1 200 "), "{heard}");
+                    shown.push(certificate);
+                }
+                shown
+            })
+        })
+        .collect();
+    for _ in 0..3 {
+        replace(&bench, &authority.pair());
+        let (certificate, _) = authority.pair();
+        let half = bench.dir.path().join("credentials/tls_cert");
+        let good = fs::read_to_string(&half).unwrap();
+        put_secret(&half, &certificate);
+        thread::sleep(Duration::from_millis(100));
+        put_secret(&half, &good);
+        thread::sleep(Duration::from_millis(100));
+    }
+    stop.store(true, Ordering::Relaxed);
+    let shown: Vec<_> = load.into_iter().flat_map(|till| till.join().unwrap()).collect();
+    let mut different: Vec<&CertificateDer<'_>> = Vec::new();
+    for certificate in &shown {
+        if !different.contains(&certificate) {
+            different.push(certificate);
+        }
+    }
+    assert!(shown.len() > 50 && different.len() >= 3, "{} of {}", different.len(), shown.len());
+    assert_ne!(ask(&client, tls, &request).unwrap().1, first);
+    assert!(bench.log().contains("the old one stays"), "{}", bench.log());
+}
+
+#[test]
+fn a_terminal_without_a_good_pair_sells_where_it_can_and_heals_when_there_is_one() {
+    let authority = Authority::new();
+    let (mut bench, tls) = bench_with_tls(None);
+    bench.start();
+    assert_eq!(bench.post("/payment/click", SALE).json()["is_success"], true);
+    let client = authority.client(VERSIONS);
+    assert!(ask(&client, tls, &sale(1)).is_err());
+    assert!(bench.log().contains("no till can ask over TLS"), "{}", bench.log());
+    replace(&bench, &authority.pair());
+    assert!(ask(&client, tls, &sale(1)).unwrap().0.contains("\"is_success\":true"));
+}
+
+#[test]
+fn check_proves_that_the_pair_fits() {
+    let authority = Authority::new();
+    let (bench, _) = bench_with_tls(None);
+    let check = |configuration: &Path| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tolov"));
+        let done = command.arg("check").arg("--config").arg(configuration).stdin(Stdio::null()).output().unwrap();
+        (done.status.success(), String::from_utf8(done.stdout).unwrap())
+    };
+    let (good, said) = check(&bench.configuration());
+    assert!(!good && said.contains("no till can ask over TLS") && said.contains("tls_cert cannot be read"), "{said}");
+    let (one, other) = (authority.pair(), authority.pair());
+    replace(&bench, &(one.0.clone(), other.1));
+    let (good, said) = check(&bench.configuration());
+    assert!(!good && said.contains("tls_key is not the key of the first certificate in tls_cert"), "{said}");
+    replace(&bench, &one);
+    let (good, said) = check(&bench.configuration());
+    assert!(good && said.contains("tls:127.0.0.1:"), "{said}");
+}
