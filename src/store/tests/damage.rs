@@ -112,6 +112,19 @@ fn spoiled_payment_rows_are_made_again_from_the_journal() {
 }
 
 #[test]
+fn a_salvage_keeps_the_tokens_of_everything_that_a_till_asked() {
+    let (dir, mut scribe) = busy_store(300, false);
+    let mut store = open(dir.path());
+    scribe.write(&mut store, called_off(400));
+    drop(store);
+    assert!(spoil(&file(&dir), "\"confirmations\"") > 3);
+    let (mut store, _) = reopen(&dir);
+    for key in ["till/create-400", "till/accept-400", "till/cancel-400"] {
+        assert_eq!(store.load(&Lookup::Token(key.into())).expect("read"), vec![scribe.payment(400)], "{key}");
+    }
+}
+
+#[test]
 fn an_open_payment_is_kept_and_closes_sales_even_if_everything_reads() {
     let (dir, scribe) = busy_store(300, true);
     assert!(spoil(&file(&dir), "\"confirmations\"") > 3);

@@ -19,9 +19,11 @@ use crate::driver::ledger::{Entry, Ledger as _};
 use crate::payment::card::{Job, ResultClass, RunId, RunOver, RunResult};
 use crate::payment::fact::Fact;
 use crate::payment::fiscal::{ConfirmationState, Fiscal, LinkReceipt, Receipt};
+use crate::payment::order::{CancelReason, Wish, Wished};
 use crate::payment::receipt::ReceiptLink;
 use crate::payment::sale::{
-    Approval, Decline, DeclineKind, Doubt, Merchant, Method, Payment, PaymentId, RefundId, RefundKind, State, Token,
+    Approval, CancelledBy, Decline, DeclineKind, Doubt, Merchant, Method, Payment, PaymentId, RefundId, RefundKind,
+    State, Token,
 };
 use crate::payment::terminal::{Policy, Terminal};
 use crate::payment::{Currency, Money};
@@ -135,6 +137,41 @@ fn opened(number: u128, method: Method, code: Option<&str>) -> Fact {
         warned_of: None,
         sbp: None,
     }
+}
+
+/// A payment that a till created, wanted, and called off again.
+fn called_off(number: u128) -> Vec<Fact> {
+    let token = |key: &str| Token { key: format!("till/{key}-{number}"), digest: "digest".into() };
+    let wished = |key, what, at_ms| Fact::Wished { payment: id(number), wish: Wish { token: token(key), what, at_ms } };
+    let accepted = Fact::Accepted {
+        payment: id(number),
+        method: Method::Click,
+        code: None,
+        attended: true,
+        state: State::AwaitingPayer,
+        run: None,
+        warned_of: None,
+        link_id: None,
+    };
+    let created = Fact::Created {
+        payment: id(number),
+        method: Method::Click,
+        auto: true,
+        amount: sums(15_000),
+        token: token("create"),
+        order_id: None,
+        parties: Box::default(),
+        merchant: Merchant::default(),
+        sbp: None,
+    };
+    let cancel = Wished::Cancel { reason: CancelReason::Duplicate };
+    vec![
+        created,
+        wished("accept", Wished::Accept, NOW_MS + 1_000),
+        accepted,
+        wished("cancel", cancel, NOW_MS + 2_000),
+        Fact::Cancelled { payment: id(number), by: CancelledBy::Till },
+    ]
 }
 
 fn approved(number: u128, fiscal: Fiscal) -> Fact {
