@@ -2,6 +2,8 @@
 
 #![cfg(feature = "demo")]
 
+#[path = "browser/core.rs"]
+mod core;
 #[path = "browser/driver.rs"]
 mod driver;
 #[allow(dead_code, unreachable_pub, reason = "this test only asks, and is a crate of its own")]
@@ -227,7 +229,7 @@ fn a_power_cut_in_the_middle_ends_in_doubt_and_the_repeat_charges_nothing() {
 #[test]
 fn every_control_has_a_name_and_the_page_fits_its_window() {
     let visit = Visit::begin();
-    for half in ["cards", "sbp"] {
+    for half in ["cards", "sbp", "core"] {
         visit.page.press(&format!("[data-way={half}]"));
         is_in_order(&visit);
     }
@@ -240,7 +242,7 @@ fn is_in_order(visit: &Visit) {
     );
     assert_eq!(nameless, json!([]));
     let cut_off = visit.page.ask(
-        "[...document.querySelectorAll('section, section button, section input')]\
+        "[...document.querySelectorAll('header p, section, section button, section input, section span')]\
          .filter(e => { const box = e.getBoundingClientRect(); return box.right > innerWidth || box.bottom > innerHeight })\
          .map(e => e.id || e.className)",
     );

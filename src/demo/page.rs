@@ -1,8 +1,8 @@
 //! The virtual terminal's page and the buttons behind it.
 //!
 //! ```text
-//! GET  /, /style.css, /app.js, /sbp.js  the page: four files in this program, nothing from elsewhere
-//! GET  /screen.png, any /payment/…, /api/v1/sbp/…      passed on to the daemon, as a till's request
+//! GET  /, /style.css, /app.js, /core.js, /sbp.js  the page: five files in this program, nothing from elsewhere
+//! GET  /screen.png, any /payment/…, /api/v1/payment/…, /api/v1/sbp/…      passed on to the daemon, as a till's request
 //! POST /control                        passed on to the technician's socket
 //! GET  /demo/picture/SEQUENCE          everything else that the page shows
 //! POST /demo/scan /demo/pinpad /demo/faults /demo/power /demo/phone /demo/qrm
@@ -54,9 +54,11 @@ pub(super) async fn serve(listener: TcpListener, address: SocketAddr, world: Arc
         .route("/", file("text/html; charset=utf-8", include_str!("page/index.html")))
         .route("/style.css", file("text/css; charset=utf-8", include_str!("page/style.css")))
         .route("/app.js", file("text/javascript; charset=utf-8", include_str!("page/app.js")))
+        .route("/core.js", file("text/javascript; charset=utf-8", include_str!("page/core.js")))
         .route("/sbp.js", file("text/javascript; charset=utf-8", include_str!("page/sbp.js")))
         .route("/screen.png", get(pass))
         .route("/payment/{*path}", any(pass))
+        .route("/api/v1/payment/{*path}", any(pass))
         .route("/api/v1/sbp/{*path}", any(pass))
         .route("/control", post(control))
         .route("/demo/picture/{after}", get(picture))

@@ -75,6 +75,10 @@ struct Qrm {
 struct Row {
     transaction_id: String,
     method: &'static str,
+    /// As the till wrote it, where it created the payment first.
+    method_id: Option<String>,
+    /// The customer may choose and has not: `method` says nothing yet.
+    undecided: bool,
     amount_minor: i64,
     currency: &'static str,
     state: &'static str,
@@ -169,6 +173,8 @@ fn row(payment: &Payment) -> Row {
     Row {
         transaction_id: payment.id.to_string(),
         method: payment.method.name(),
+        method_id: payment.parties.as_ref().map(|parties| parties.method_id.clone()),
+        undecided: payment.is_undecided(),
         amount_minor: payment.amount.minor(),
         currency: payment.amount.currency().code(),
         state: payment.state.name(),

@@ -30,6 +30,8 @@ function draw(part, content, drawIt) {
 
 const sums = (minor) => (minor / 100).toLocaleString("en", { maximumFractionDigits: 2 }).replaceAll(",", " ");
 const money = (row) => sums(row.amount_minor) + (row.currency === "RUB" ? " ₽" : "");
+// Who moves the money, as far as the customer has said.
+const method = (row) => (row.undecided ? "auto" : row.method).toUpperCase();
 const time = (ms) => new Date(ms).toLocaleTimeString("en-GB");
 const short = (id) => (id ? id.slice(0, 8) : "");
 const digits = (count) => Array.from({ length: count }, () => Math.floor(Math.random() * 10)).join("");
@@ -42,6 +44,13 @@ async function post(path, body) {
   });
   if (!answer.ok) throw new Error((await answer.text()).trim() || `HTTP ${answer.status}`);
   return answer;
+}
+
+for (const way of document.querySelectorAll("#ways button")) {
+  way.addEventListener("click", () => {
+    document.body.dataset.way = way.dataset.way;
+    for (const other of document.querySelectorAll("#ways button")) other.ariaPressed = String(other === way);
+  });
 }
 
 /* Codes */
@@ -255,7 +264,7 @@ function offer(select, rows, nothing) {
     const before = field.value;
     field.replaceChildren(...rows.map((row) =>
       element("option", { value: row.transaction_id },
-        `${short(row.transaction_id)} ${row.method.toUpperCase()} ${money(row)}`)));
+        `${short(row.transaction_id)} ${method(row)} ${money(row)}`)));
     if (!rows.length) field.append(element("option", { value: "" }, nothing));
     field.disabled = !rows.length;
     if (rows.some((row) => row.transaction_id === before)) field.value = before;
@@ -268,7 +277,7 @@ function drawPayments(rows) {
   draw("payments", rows, () => $("payments").replaceChildren(...rows.map((row) =>
     element("tr", { title: row.transaction_id },
       element("td", { class: "mono" }, short(row.transaction_id)),
-      element("td", {}, row.method.toUpperCase()),
+      element("td", {}, method(row)),
       element("td", { class: "amount" }, money(row)),
       element("td", {}, element("span", { class: row.state }, row.state.replace("_", " ") + (row.late ? ", late" : ""))),
       element("td", { class: "rest" }, row.why ? leaves(row.why).join(", ") : element("span", { class: row.fiscal }, row.fiscal.replace("_", " ")))))));
@@ -381,6 +390,7 @@ async function tick() {
   try {
     const picture = await (await fetch(`/demo/picture/${sequence}`)).json();
     drawPayments(picture.payments);
+    drawCore(picture.payments);
     drawBooks(picture.gateway, picture.pinpad, picture.qrm);
     drawQrm(picture.qrm);
     drawJournal(picture.journal);

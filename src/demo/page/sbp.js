@@ -2,13 +2,6 @@
 
 // The third way to pay: the till's card for SBP, the customer's phone, and what QRManager does wrong. It draws with what app.js has.
 
-for (const way of document.querySelectorAll("#ways button")) {
-  way.addEventListener("click", () => {
-    document.body.dataset.way = way.dataset.way;
-    for (const other of document.querySelectorAll("#ways button")) other.ariaPressed = String(other === way);
-  });
-}
-
 /* The till */
 
 const SBP = "/api/v1/sbp";
