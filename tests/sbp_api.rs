@@ -323,7 +323,7 @@ async fn products_and_loyalty_are_asked_and_refused_in_one_shape() {
     let unknown = counter.ask(path, &search("+79000000001")).await.json();
     assert_eq!((&unknown["registered"], &unknown["card"]), (&json!(false), &Value::Null));
     assert!(unknown["warnings"][0].as_str().unwrap().contains("was sent a code"), "{unknown:#}");
-    let told = is_problem(&counter.ask(path, &search("+79000000002")).await, 502, "provider_error");
+    let told = is_problem(&counter.ask(path, &search("+79000000002")).await, 409, "provider_error");
     assert_eq!(told["message"], "QRManager refuses phone: Неверный номер");
 }
 

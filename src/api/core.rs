@@ -55,7 +55,7 @@ fn panicked(what: Box<dyn Any + Send>) -> Response {
 /// The same token with the same body finds the first payment, also after a restart. A payment that is not accepted within a quarter of an
 /// hour is cancelled by itself.
 #[utoipa::path(
-    post, path = "/api/v1/payment/create", tag = "payment", request_body = CreateRequest,
+    post, path = "/api/v1/payment/create", operation_id = "createPayment", tag = "payment", request_body = CreateRequest,
     responses((status = 200, description = "It is known", body = Created),
         (status = "4XX", description = "Nothing was created", body = Problem),
         (status = "5XX", description = "Nothing was created", body = Problem)),
@@ -72,7 +72,7 @@ pub(super) async fn create(State(api): State<Api>, knock: Knock) -> Result<Writt
 
 /// The payment as it stands.
 #[utoipa::path(
-    get, path = "/api/v1/payment/{id}/retrieve", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
+    get, path = "/api/v1/payment/{id}/retrieve", operation_id = "retrievePayment", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
     responses((status = 200, description = "The payment as it stands", body = Retrieved),
         (status = "4XX", description = "There is no such payment", body = Problem),
         (status = "5XX", description = "The store cannot be read", body = Problem)),
@@ -85,7 +85,7 @@ pub(super) async fn retrieve(State(api): State<Api>, id: Id) -> Result<Written, 
 
 /// Where the payment stands.
 #[utoipa::path(
-    get, path = "/api/v1/payment/{id}/retrieve/status", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
+    get, path = "/api/v1/payment/{id}/retrieve/status", operation_id = "retrievePaymentStatus", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
     responses((status = 200, description = "Where it stands", body = Status),
         (status = "4XX", description = "There is no such payment", body = Problem),
         (status = "5XX", description = "The store cannot be read", body = Problem)),
@@ -98,7 +98,7 @@ pub(super) async fn status(State(api): State<Api>, id: Id) -> Result<Written, Pr
 
 /// Change the amount or the method of a payment that is not accepted yet.
 #[utoipa::path(
-    post, path = "/api/v1/payment/{id}/edit", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
+    post, path = "/api/v1/payment/{id}/edit", operation_id = "editPayment", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
     request_body = EditRequest,
     responses((status = 200, description = "It was edited", body = Taken),
         (status = "4XX", description = "Nothing was changed", body = Problem),
@@ -116,7 +116,7 @@ pub(super) async fn edit(State(api): State<Api>, id: Id, knock: Knock) -> Result
 ///
 /// An SBP code that was shown cannot be withdrawn: it is shown no more and watched on. Money that still comes makes the payment `paid`, `late`.
 #[utoipa::path(
-    post, path = "/api/v1/payment/{id}/cancel", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
+    post, path = "/api/v1/payment/{id}/cancel", operation_id = "cancelPayment", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
     request_body = CancelRequest,
     responses((status = 200, description = "It was called off", body = Taken),
         (status = "4XX", description = "Nothing was changed", body = Problem),
@@ -136,7 +136,7 @@ pub(super) async fn cancel(State(api): State<Api>, id: Id, knock: Knock) -> Resu
 /// (`auto`), or it shows the SBP code. Answers at once with the payment as it stands; with `wait` when it has ended or is in doubt, or for SBP
 /// when its code is there, after so many seconds at the latest.
 #[utoipa::path(
-    post, path = "/api/v1/payment/{id}/accept", tag = "payment",
+    post, path = "/api/v1/payment/{id}/accept", operation_id = "acceptPayment", tag = "payment",
     params(("id" = String, Path, description = "transaction_id"),
         ("wait" = Option<u64>, Query, minimum = 0, maximum = 60, description = "How long to wait for its end, seconds; 0 if left out")),
     request_body = AcceptRequest,

@@ -5,6 +5,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::borrow::Cow;
+use utoipa::ToSchema;
 
 use super::json::FieldErrors;
 use super::pathless::pathless;
@@ -75,15 +76,27 @@ table! {
 }
 
 /// `{data, error, is_success}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Envelope<'a, D> {
     pub(super) data: Option<D>,
     pub(super) error: Option<&'a Refusal>,
     pub(super) is_success: bool,
 }
 
+/// The envelope of a refusal that came before any sale, receipt or shift was looked at.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its description is read; what is written is an empty envelope")]
+pub(super) struct NoData {
+    /// Nothing.
+    #[schema(value_type = Option<Object>)]
+    data: Option<()>,
+    error: Refusal,
+    /// False.
+    is_success: bool,
+}
+
 /// `error` of the envelope.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct Refusal {
     code: i64,
     message: Cow<'static, str>,
@@ -93,9 +106,10 @@ pub(super) struct Refusal {
 }
 
 /// `error.data`: what the till's program and its people need to go on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct Detail {
     /// The payment it is about.
+    #[schema(value_type = Option<String>, format = "uuid")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) transaction_id: Option<PaymentId>,
     /// Where that payment stands.

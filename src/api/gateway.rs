@@ -23,7 +23,7 @@ use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use super::crowd::{Busy, Seat};
-use super::envelope::{self, Refusal, Written};
+use super::envelope::{self, Envelope, Refusal, Written};
 use super::guard::{self, Till};
 use super::pathless::pathless;
 use super::{Api, Room};
@@ -32,8 +32,9 @@ use crate::limits;
 use crate::log;
 use crate::payment::event::{Denial, Event, Reply, Subject};
 use crate::payment::sale::{Method, Payment, PaymentId, Token};
-use answer::Told;
-use request::Asker;
+use answer::{ClickConfirmData, PaymeConfirmData, SaleData, StatusData, Told};
+use request::{Asker, CallOff, CardRequest, ClickConfirm, CodeSale, PaymeConfirm};
+use xumo::{CardData, CloseData, XumoAnswer};
 
 /// The header that names a request, so that its repeat finds the first one.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -45,13 +46,13 @@ pub(super) fn routes() -> Router<Api> {
         .route("/payment/payme", post(payme))
         .route("/payment/payme_confirm", post(payme_confirm))
         .route("/payment/xumo", post(xumo))
-        .route("/payment/xumo_close", get(xumo_close).post(xumo_close))
+        .route("/payment/xumo_close", get(xumo_close_by_get).post(xumo_close))
         .route("/payment/cancel", post(cancel))
         .route("/payment/{transaction_id}", get(status))
 }
 
 /// A request that passed the guard: who asks, and the whole body.
-struct Asked {
+pub(super) struct Asked {
     asker: Asker,
     body: axum::body::Bytes,
     /// The connection is at work until the answer is there.
@@ -66,15 +67,27 @@ impl Asked {
 }
 
 impl FromRequest<Api> for Asked {
-    type Rejection = Refusal;
+    type Rejection = Written;
 
-    async fn from_request(request: Request, _: &Api) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, _: &Api) -> Result<Self, Written> {
+        let path = request.uri().path().to_owned();
+        Self::of(request).await.map_err(|refusal| refused(&path, &refusal))
+    }
+}
+
+impl Asked {
+    async fn of(request: Request) -> Result<Self, Refusal> {
         let till = request.extensions().get::<Till>().map(|till| till.0.clone()).unwrap_or_default();
         let key = idempotency_key(request.headers())?;
         let seat = request.extensions().get::<Arc<Seat>>().cloned();
         let body = guard::whole_body(request.into_body()).await?;
         Ok(Self { asker: Asker { till, key }, body, _busy: seat.map(|seat| seat.begin()) })
     }
+}
+
+/// A refusal in the shape of the endpoint's other answers.
+fn refused(path: &str, refusal: &Refusal) -> Written {
+    if path.starts_with("/payment/xumo") { xumo::refused(None, refusal) } else { Written::refusal(refusal) }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
@@ -92,12 +105,30 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     })
 }
 
-async fn click(State(api): State<Api>, asked: Asked) -> Written {
+/// Sell by a code of CLICK PASS: the one in the request, or the one that the customer shows to the scanner.
+///
+/// Answers when the sale has ended or is in doubt.
+#[utoipa::path(
+    post, path = "/payment/click", operation_id = "sellByClick", tag = "gateway",
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 64, pattern = "^[!-~]+$",
+        description = "Names this request, so that its repeat finds the first one")), request_body = CodeSale,
+    responses((status = 200, description = "`is_success` says whether it is paid", body = Envelope<SaleData>))
+)]
+pub(super) async fn click(State(api): State<Api>, asked: Asked) -> Written {
     let span = asked.span();
     sell(&api, Method::Click, asked).instrument(span).await
 }
 
-async fn payme(State(api): State<Api>, asked: Asked) -> Written {
+/// Sell by a code of PAYME GO: the one in the request, or the one that the customer shows to the scanner.
+///
+/// Answers when the sale has ended or is in doubt.
+#[utoipa::path(
+    post, path = "/payment/payme", operation_id = "sellByPayme", tag = "gateway",
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 64, pattern = "^[!-~]+$",
+        description = "Names this request, so that its repeat finds the first one")), request_body = CodeSale,
+    responses((status = 200, description = "`is_success` says whether it is paid", body = Envelope<SaleData>))
+)]
+pub(super) async fn payme(State(api): State<Api>, asked: Asked) -> Written {
     let span = asked.span();
     sell(&api, Method::Payme, asked).instrument(span).await
 }
@@ -177,7 +208,16 @@ fn unexpected(_: &Reply) -> Refusal {
     Refusal::because(envelope::INTERNAL, "the terminal contradicted itself")
 }
 
-async fn xumo(State(api): State<Api>, asked: Asked) -> Response {
+/// Sell by a card at the PinPad, or give a card sale back (`is_return`).
+///
+/// Answers when it has ended or is in doubt.
+#[utoipa::path(
+    post, path = "/payment/xumo", operation_id = "sellByCard", tag = "gateway",
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 64, pattern = "^[!-~]+$",
+        description = "Names this request, so that its repeat finds the first one")), request_body = CardRequest,
+    responses((status = 200, description = "`is_success` says whether it is paid, or given back", body = XumoAnswer<CardData>))
+)]
+pub(super) async fn xumo(State(api): State<Api>, asked: Asked) -> Response {
     let span = asked.span();
     by_card(&api, asked).instrument(span).await
 }
@@ -221,7 +261,25 @@ async fn give_back(api: &Room, event: Event) -> Written {
     }
 }
 
-async fn xumo_close(State(api): State<Api>, asked: Asked) -> Written {
+/// Close the PinPad's shift, as some tills do it.
+#[utoipa::path(
+    get, path = "/payment/xumo_close", operation_id = "closeShiftByGet", tag = "gateway",
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 64, pattern = "^[!-~]+$",
+        description = "Names this request, so that its repeat finds the first one")),
+    responses((status = 200, description = "`is_success` says whether the shift is closed", body = XumoAnswer<CloseData>))
+)]
+pub(super) async fn xumo_close_by_get(api: State<Api>, asked: Asked) -> Written {
+    xumo_close(api, asked).await
+}
+
+/// Close the PinPad's shift. No body is needed.
+#[utoipa::path(
+    post, path = "/payment/xumo_close", operation_id = "closeShift", tag = "gateway",
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 64, pattern = "^[!-~]+$",
+        description = "Names this request, so that its repeat finds the first one")),
+    responses((status = 200, description = "`is_success` says whether the shift is closed", body = XumoAnswer<CloseData>))
+)]
+pub(super) async fn xumo_close(State(api): State<Api>, asked: Asked) -> Written {
     let event = match request::close(&asked.body, &asked.asker) {
         Ok(event) => event,
         Err(errors) => return xumo::refused(None, &Refusal::from(&errors)),
@@ -257,11 +315,21 @@ fn asks_about(payment: &Payment) {
     log::payment(payment).in_scope(|| tracing::debug!(state = payment.state.name(), "a till asks about it"));
 }
 
-async fn click_confirm(State(api): State<Api>, asked: Asked) -> Written {
+/// Bring the fiscal receipt of a CLICK sale.
+#[utoipa::path(
+    post, path = "/payment/click_confirm", operation_id = "confirmClick", tag = "gateway", request_body = ClickConfirm,
+    responses((status = 200, description = "`is_success` says whether the receipt is kept; it is delivered by itself", body = Envelope<ClickConfirmData>))
+)]
+pub(super) async fn click_confirm(State(api): State<Api>, asked: Asked) -> Written {
     confirm(&api, Method::Click, &asked).instrument(asked.span()).await
 }
 
-async fn payme_confirm(State(api): State<Api>, asked: Asked) -> Written {
+/// Bring the fiscal receipt of a PAYME sale.
+#[utoipa::path(
+    post, path = "/payment/payme_confirm", operation_id = "confirmPayme", tag = "gateway", request_body = PaymeConfirm,
+    responses((status = 200, description = "`is_success` says whether the receipt is kept; it is delivered by itself", body = Envelope<PaymeConfirmData>))
+)]
+pub(super) async fn payme_confirm(State(api): State<Api>, asked: Asked) -> Written {
     confirm(&api, Method::Payme, &asked).instrument(asked.span()).await
 }
 
@@ -278,7 +346,12 @@ async fn confirm(api: &Room, method: Method, asked: &Asked) -> Written {
     }
 }
 
-async fn cancel(State(api): State<Api>, asked: Asked) -> Written {
+/// Call a payment off; without a name, and without a body, whatever waits at the counter.
+#[utoipa::path(
+    post, path = "/payment/cancel", operation_id = "callOff", tag = "gateway", request_body = Option<CallOff>,
+    responses((status = 200, description = "`is_success` says whether it is called off", body = Envelope<StatusData>))
+)]
+pub(super) async fn cancel(State(api): State<Api>, asked: Asked) -> Written {
     let event = match request::cancel(&asked.body) {
         Ok(event) => event,
         Err(errors) => return Written::refusal(&Refusal::from(&errors)),
@@ -300,7 +373,13 @@ pub(super) async fn asked_and_given_a_moment(api: &Room, event: Event) -> Result
     Ok(tokio::time::timeout(moment, ticket.settled()).await.ok().and_then(Result::ok).unwrap_or(first))
 }
 
-async fn status(State(api): State<Api>, id: Result<Path<String>, PathRejection>) -> Written {
+/// The payment as it stands.
+#[utoipa::path(
+    get, path = "/payment/{transaction_id}", operation_id = "findPayment", tag = "gateway",
+    params(("transaction_id" = String, Path, format = "uuid", description = "The payment's name here")),
+    responses((status = 200, description = "`is_success` says whether it is paid; `data` is there for every payment that is known", body = Envelope<StatusData>))
+)]
+pub(super) async fn status(State(api): State<Api>, id: Result<Path<String>, PathRejection>) -> Written {
     let Some(id) = id.ok().and_then(|Path(id)| Uuid::try_parse(&id).ok()) else {
         let errors = super::json::FieldErrors::of("transaction_id", "Must be a valid UUID.");
         return Written::refusal(&Refusal::from(&errors));

@@ -143,8 +143,30 @@ impl<'a> Fields<'a> {
             self.mistake(name, STRING);
             return None;
         };
-        let text = text.trim();
-        if text.is_empty() {
+        self.sized(name, text.trim(), max_chars)
+    }
+
+    /// A JSON string as it was sent, not trimmed.
+    pub(super) fn words(&mut self, name: &str, need: Need, max_chars: usize) -> Option<String> {
+        let value = self.present(name, need)?;
+        match serde_json::from_str::<String>(value.get()) {
+            Ok(text) => self.sized(name, &text, max_chars),
+            Err(_) => {
+                self.mistake(name, STRING);
+                None
+            }
+        }
+    }
+
+    /// A till's own number: a JSON string or, since numbers arrive both ways, digits.
+    pub(super) fn number(&mut self, name: &str) -> Option<String> {
+        let is_digits = self.known.get(name).is_some_and(|value| value.get().bytes().all(|b| b.is_ascii_digit()));
+        let most = limits::ORDER_ID_MAX_CHARS;
+        if is_digits { self.text(&[name], Need::Optional, most) } else { self.words(name, Need::Optional, most) }
+    }
+
+    fn sized(&mut self, name: &str, text: &str, max_chars: usize) -> Option<String> {
+        if text.trim().is_empty() {
             self.mistake(name, BLANK);
         } else if text.chars().count() > max_chars {
             self.mistake(name, format!("Ensure this field has no more than {max_chars} characters."));

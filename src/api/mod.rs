@@ -150,6 +150,7 @@ struct Room {
     clock: Clock,
     fair: Arc<fair::Fair>,
     attempts: attempts::Attempts,
+    described: openapi::Described,
 }
 
 impl std::ops::Deref for Api {

@@ -1,9 +1,18 @@
-//! What this API is, for programs: OpenAPI 3.1, made from the handlers and the types they read and write.
+//! What this API is, for programs: OpenAPI 3.1, made from the handlers and the types they read and write, and from what this terminal is set up
+//! for. Nothing is described here that a handler could not do.
 
+mod links;
+mod wishes;
+
+use axum::body::Bytes;
+use serde_json::{Value, json};
+use std::sync::OnceLock;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{core, ops, sbp};
+use super::envelope::NoData;
+use super::problem::Problem;
+use super::{ApiSettings, core, gateway, ops, sbp};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -13,11 +22,15 @@ use super::{core, ops, sbp};
         core::create, core::retrieve, core::status, core::edit, core::cancel, core::accept, core::receipt::receipt,
         core::receipt::bring_receipt, core::back::refunds, core::back::give_back,
         sbp::sell, sbp::sale, sbp::cancel, sbp::receipt::receipt, sbp::receipt::bring_receipt, sbp::refunds, sbp::give_back, sbp::products, sbp::search,
-        sbp::cash_link, sbp::register_cash_link, ops::health::live, ops::health::ready,
-        ops::numbers, ops::screen::screen, ops::openapi,
+        sbp::cash_link, sbp::register_cash_link,
+        gateway::click, gateway::payme, gateway::xumo, gateway::xumo_close, gateway::xumo_close_by_get, gateway::click_confirm,
+        gateway::payme_confirm, gateway::cancel, gateway::status,
+        ops::health::live, ops::health::ready, ops::numbers, ops::screen::screen, ops::openapi,
     ),
+    components(schemas(Problem, NoData)),
     tags((name = "payment", description = "Every method of payment by one door (seed 003)"),
         (name = "sbp", description = "Sales by a code that the terminal shows (SBP through QRManager)"),
+        (name = "gateway", description = "The fiscal gateway's own endpoints, as tills speak to it already (seeds 000–002)"),
         (name = "ops", description = "For those who look after the terminal")),
     modifiers(&Token),
 )]
@@ -34,7 +47,62 @@ impl Modify for Token {
     }
 }
 
-/// The document.
-pub(super) fn document() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+/// The document, made when it is first asked for.
+#[derive(Default)]
+pub(super) struct Described {
+    document: OnceLock<Bytes>,
+}
+
+impl Described {
+    /// As it is served.
+    pub(super) fn document(&self, settings: &ApiSettings) -> Bytes {
+        self.document.get_or_init(|| document(settings).to_string().into()).clone()
+    }
+}
+
+/// The document of a terminal that is set up like this.
+fn document(settings: &ApiSettings) -> Value {
+    let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
+    wishes::say_what_is_taken(&mut document, settings);
+    data_may_be_missing(&mut document);
+    add_refusals(&mut document);
+    links::add(&mut document);
+    document
+}
+
+/// Every path's operations: path, method, operation.
+pub(super) fn operations(document: &mut Value) -> impl Iterator<Item = (&str, &str, &mut Value)> {
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    paths.flat_map(|(path, item)| {
+        let methods = item.as_object_mut().into_iter().flatten();
+        methods.map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+    })
+}
+
+/// An envelope is empty where its sale was refused. The derived schema of a generic type cannot say so.
+fn data_may_be_missing(document: &mut Value) {
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    for (_, schema) in
+        schemas.iter_mut().filter(|(name, _)| name.starts_with("Envelope_") || name.starts_with("XumoAnswer_"))
+    {
+        if let Some(data) = schema.pointer_mut("/properties/data") {
+            *data = json!({"oneOf": [data, {"type": "null"}]});
+        }
+    }
+}
+
+/// What stands in front of every handler may refuse, too, each time in the shape of its door.
+fn add_refusals(document: &mut Value) {
+    for (path, _, operation) in operations(document) {
+        let shape = if sbp::is_here(path) { "Problem" } else { "NoData" };
+        let schema = json!({"$ref": format!("#/components/schemas/{shape}")});
+        let answer = |description: &str| json!({"description": description, "content": {"application/json": {"schema": schema}}});
+        let Some(answers) = operation["responses"].as_object_mut() else { continue };
+        answers.entry("4XX").or_insert_with(|| answer("The request was turned away; nothing was done"));
+        answers.entry("5XX").or_insert_with(|| answer("The terminal could not; nothing was begun"));
+        if !sbp::is_here(path) {
+            // On loopback and at a Unix socket nobody needs a token here.
+            operation["security"] = json!([{}, {"till": []}]);
+        }
+    }
 }

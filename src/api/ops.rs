@@ -26,7 +26,7 @@ pub(super) fn routes() -> Router<Api> {
 
 /// The terminal in numbers. docs/metrics.md tells each of them.
 #[utoipa::path(
-    get, path = "/metrics", tag = "ops",
+    get, path = "/metrics", operation_id = "readMetrics", tag = "ops",
     responses((status = 200, description = "OpenMetrics 1.0 text, for Prometheus", content_type = "application/openmetrics-text", body = String))
 )]
 pub(super) async fn numbers(State(api): State<Api>) -> Response {
@@ -37,7 +37,7 @@ pub(super) async fn numbers(State(api): State<Api>) -> Response {
 }
 
 /// This document.
-#[utoipa::path(get, path = "/openapi.json", tag = "ops", responses((status = 200, description = "OpenAPI 3.1")))]
-pub(super) async fn openapi() -> envelope::Written {
-    envelope::Written::of(200, &super::openapi::document())
+#[utoipa::path(get, path = "/openapi.json", operation_id = "describeApi", tag = "ops", responses((status = 200, description = "OpenAPI 3.1")))]
+pub(super) async fn openapi(State(api): State<Api>) -> envelope::Written {
+    envelope::Written { status: 200, body: api.described.document(&api.settings) }
 }

@@ -58,10 +58,10 @@ table! {
     RECEIPT_DIFFERS = "receipt_differs" 409 "Nothing to do if the first document was right; otherwise call the operator.";
     REFUND_REFUSED = "refund_refused" 409 "Correct the amount; GET /api/v1/payment/{id}/refund lists what was given back.";
     NOT_SUPPORTED = "not_supported" 409 "This provider gives no money back from here: use its own cabinet, or give cash and note it.";
+    PROVIDER_ERROR = "provider_error" 409 "QRManager refused the question, nothing was changed. Correct what the message names and ask again.";
     TOO_LARGE = "too_large" 413 "Send only the documented fields.";
     NOT_JSON = "not_json" 415 "Send the body as application/json, in UTF-8.";
     INTERNAL = "internal_error" 500 "Ask GET /api/v1/payment/{id}/retrieve before selling again, and report the terminal's log.";
-    PROVIDER_ERROR = "provider_error" 502 "QRManager refused the question, nothing was changed. Correct what the message names and ask again.";
     NOT_CONFIGURED = "not_configured" 503 "Set the method up in tolov.toml, with its key in the credentials and [merchant]. Nothing was started.";
     SALES_CLOSED = "sales_closed" 503 "Call the operator: somebody has to sign before this terminal sells again.";
     STORE_FAILED = "store_failed" 503 "Nothing was started. Call the operator if it lasts: the terminal's disk needs care.";

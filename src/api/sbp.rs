@@ -112,7 +112,7 @@ pub(super) type Id = Result<Path<String>, PathRejection>;
 /// Answers as soon as the code is there, or is known never to be; that it was paid is learnt from `GET /api/v1/sbp/sale/{id}`. The same
 /// token with the same body finds the first sale, as it stands then. A till that hangs up before the code is there calls the sale off.
 #[utoipa::path(
-    post, path = "/api/v1/sbp/sale", tag = "sbp", request_body = SaleRequest,
+    post, path = "/api/v1/sbp/sale", operation_id = "createSbpSale", tag = "sbp", request_body = SaleRequest,
     responses((status = 200, description = "The sale as it stands", body = SaleAnswer),
         (status = "4XX", description = "Nothing was begun", body = Problem),
         (status = "5XX", description = "Nothing was begun", body = Problem)),
@@ -145,7 +145,7 @@ pub(super) async fn sell(State(api): State<Api>, knock: Knock) -> Result<Written
 
 /// The sale as it stands.
 #[utoipa::path(
-    get, path = "/api/v1/sbp/sale/{id}", tag = "sbp", params(("id" = String, Path, description = "transaction_id")),
+    get, path = "/api/v1/sbp/sale/{id}", operation_id = "retrieveSbpSale", tag = "sbp", params(("id" = String, Path, description = "transaction_id")),
     responses((status = 200, description = "The sale as it stands", body = SaleAnswer),
         (status = "4XX", description = "There is no such sale", body = Problem)),
     security(("till" = []))
@@ -158,7 +158,7 @@ pub(super) async fn sale(State(api): State<Api>, id: Id) -> Result<Written, Prob
 ///
 /// Its code cannot be withdrawn (seed 004 §4): it is shown no more and watched on. Money that still comes makes the sale `paid`, `late`.
 #[utoipa::path(
-    post, path = "/api/v1/sbp/sale/{id}/cancel", tag = "sbp", params(("id" = String, Path, description = "transaction_id")),
+    post, path = "/api/v1/sbp/sale/{id}/cancel", operation_id = "cancelSbpSale", tag = "sbp", params(("id" = String, Path, description = "transaction_id")),
     responses((status = 200, description = "The sale, called off", body = SaleAnswer),
         (status = "4XX", description = "It has ended otherwise, or nobody knows how", body = Problem),
         (status = "5XX", description = "Nothing was changed", body = Problem)),
@@ -178,7 +178,7 @@ pub(super) async fn cancel(State(api): State<Api>, id: Id, knock: Knock) -> Resu
 
 /// The refunds of a sale.
 #[utoipa::path(
-    get, path = "/api/v1/sbp/sale/{id}/refund", tag = "sbp", params(("id" = String, Path, description = "transaction_id")),
+    get, path = "/api/v1/sbp/sale/{id}/refund", operation_id = "listSbpRefunds", tag = "sbp", params(("id" = String, Path, description = "transaction_id")),
     responses((status = 200, description = "All of its refunds, oldest first", body = RefundsAnswer),
         (status = "4XX", description = "There is no such sale", body = Problem)),
     security(("till" = []))
@@ -191,7 +191,7 @@ pub(super) async fn refunds(State(api): State<Api>, id: Id) -> Result<Written, P
 ///
 /// Answers as soon as QRManager took the request, refused it, or its answer was lost. A refund in doubt is asked about, never sent again.
 #[utoipa::path(
-    post, path = "/api/v1/sbp/sale/{id}/refund", tag = "sbp", params(("id" = String, Path, description = "transaction_id")),
+    post, path = "/api/v1/sbp/sale/{id}/refund", operation_id = "refundSbpSale", tag = "sbp", params(("id" = String, Path, description = "transaction_id")),
     request_body = RefundRequest,
     responses((status = 200, description = "The refund as it stands", body = RefundTold),
         (status = "4XX", description = "Nothing was begun", body = Problem),
@@ -214,7 +214,7 @@ pub(super) async fn give_back(State(api): State<Api>, id: Id, knock: Knock) -> R
 
 /// The products of a QR terminal, to build a sale's `nomenclature` from; the last known ones while QRManager does not answer.
 #[utoipa::path(
-    get, path = "/api/v1/sbp/products", tag = "sbp",
+    get, path = "/api/v1/sbp/products", operation_id = "listSbpProducts", tag = "sbp",
     params(("profile" = Option<String>, Query, description = "The QR terminal; may be left out where there is one, or one is called main")),
     responses((status = 200, description = "What is sold", body = ProductsAnswer),
         (status = "4XX", description = "There is no such QR terminal", body = Problem),
@@ -229,7 +229,7 @@ pub(super) async fn products(State(api): State<Api>, uri: Uri) -> Result<Written
 
 /// The loyalty card of a phone, and what it gives for a purchase.
 #[utoipa::path(
-    post, path = "/api/v1/sbp/loyalty/search", tag = "sbp", request_body = SearchRequest,
+    post, path = "/api/v1/sbp/loyalty/search", operation_id = "searchSbpLoyalty", tag = "sbp", request_body = SearchRequest,
     responses((status = 200, description = "What is known of the customer", body = LoyalAnswer),
         (status = "4XX", description = "Nothing was asked", body = Problem),
         (status = "5XX", description = "QRManager gave no answer", body = Problem)),
@@ -244,7 +244,7 @@ pub(super) async fn search(State(api): State<Api>, knock: Knock) -> Result<Writt
 
 /// Where the profile's cash link stands.
 #[utoipa::path(
-    get, path = "/api/v1/sbp/cash-link", tag = "sbp",
+    get, path = "/api/v1/sbp/cash-link", operation_id = "retrieveSbpCashLink", tag = "sbp",
     params(("profile" = Option<String>, Query, description = "The QR terminal; may be left out where there is one, or one is called main")),
     responses((status = 200, description = "The link as it stands", body = LinkAnswer),
         (status = "4XX", description = "There is no such QR terminal", body = Problem)),
@@ -261,7 +261,7 @@ pub(super) async fn cash_link(State(api): State<Api>, uri: Uri) -> Result<Writte
 /// A link that is registered is answered as it stands. Of a lost answer nobody knows whether a link was made: a person looks it up in QRManager
 /// and names it by `cash_qr_id` and `cash_qr_link`.
 #[utoipa::path(
-    post, path = "/api/v1/sbp/cash-link", tag = "sbp", request_body = LinkRequest,
+    post, path = "/api/v1/sbp/cash-link", operation_id = "registerSbpCashLink", tag = "sbp", request_body = Option<LinkRequest>,
     responses((status = 200, description = "The link as it stands", body = LinkAnswer),
         (status = "4XX", description = "Nothing was begun", body = Problem),
         (status = "5XX", description = "Nothing was begun", body = Problem)),

@@ -23,6 +23,7 @@ use super::crowd::{Crowd, Seat};
 use super::envelope::{self, Refusal};
 use super::guard;
 use super::listen::{Peer, Place, Stream};
+use super::openapi::Described;
 use super::{Api, ApiSettings, Room, fair, gateway, ops, sbp, tls};
 use crate::clock::Clock;
 use crate::driver::Handle;
@@ -93,6 +94,7 @@ fn router(driver: Handle, history: Arc<dyn History>, settings: ApiSettings) -> R
         clock: Clock::system(),
         fair: Arc::default(),
         attempts: Attempts::default(),
+        described: Described::default(),
     }));
     Router::new()
         .merge(gateway::routes())

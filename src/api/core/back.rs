@@ -26,7 +26,7 @@ pub(super) struct PaymentRefundRequest {
     #[schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$", example = "c8a5a0c2-53c5-4d59-9a71-5d5f0d8e1b44")]
     idempotency_token: String,
     /// A decimal of the payment's currency. Left out: all that was not given back yet. A card sale of the open shift is voided whole.
-    #[schema(value_type = Option<f64>, minimum = 0.01, maximum = 10_000_000_000.0_f64, example = 12_500.0_f64)]
+    #[schema(value_type = Option<f64>, minimum = 0.01, multiple_of = 0.01, maximum = 10_000_000_000.0_f64, example = 12_500.0_f64)]
     amount: Option<Money>,
     /// The payment's currency, for a till that wants it compared.
     #[schema(example = "UZS", pattern = "^(UZS|RUB)$")]
@@ -39,7 +39,7 @@ impl PaymentRefundRequest {
         let idempotency_token = token(&mut fields);
         let paid_in = payment.amount.currency();
         let amount = decimal(&mut fields, "amount", Need::Optional, paid_in);
-        let currency = fields.text(&["currency"], Need::Optional, limits::ORDER_ID_MAX_CHARS);
+        let currency = fields.words("currency", Need::Optional, limits::ORDER_ID_MAX_CHARS);
         if currency.as_deref().is_some_and(|named| named != paid_in.code()) {
             fields.mistake("currency", format!("It was paid in {paid_in}: send \"{paid_in}\" or leave it out."));
         }
@@ -59,7 +59,7 @@ impl PaymentRefundRequest {
 
 /// The refunds of a payment.
 #[utoipa::path(
-    get, path = "/api/v1/payment/{id}/refund", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
+    get, path = "/api/v1/payment/{id}/refund", operation_id = "listRefunds", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
     responses((status = 200, description = "All of its refunds, oldest first", body = PaymentRefunds),
         (status = "4XX", description = "There is no such payment", body = Problem),
         (status = "5XX", description = "The store cannot be read", body = Problem)),
@@ -74,7 +74,7 @@ pub(in crate::api) async fn refunds(State(api): State<Api>, id: Id) -> Result<Wr
 /// A card sale of the open shift is voided whole at the PinPad, an older one refunded there; an SBP sale is refunded through QRManager. CLICK and
 /// PAYME have no such operation (`not_supported`). A refund in doubt is asked about, never sent again.
 #[utoipa::path(
-    post, path = "/api/v1/payment/{id}/refund", tag = "payment",
+    post, path = "/api/v1/payment/{id}/refund", operation_id = "refundPayment", tag = "payment",
     params(("id" = String, Path, description = "transaction_id"),
         ("wait" = Option<u64>, Query, minimum = 0, maximum = 60, description = "How long to wait for its end, seconds; 0 if left out")),
     request_body = PaymentRefundRequest,

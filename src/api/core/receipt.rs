@@ -81,7 +81,7 @@ fn told(payment: &Payment, warnings: Vec<String>) -> Written {
 
 /// The receipt of a payment as it stands.
 #[utoipa::path(
-    get, path = "/api/v1/payment/{id}/receipt", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
+    get, path = "/api/v1/payment/{id}/receipt", operation_id = "retrieveReceipt", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
     responses((status = 200, description = "The receipt as it stands", body = PaymentReceipt),
         (status = "4XX", description = "There is no such payment", body = Problem),
         (status = "5XX", description = "The store cannot be read", body = Problem)),
@@ -97,7 +97,7 @@ pub(in crate::api) async fn receipt(State(api): State<Api>, id: Id) -> Result<Wr
 /// kept until the provider has it, and answered after three seconds at the latest: `queued` then means that delivery goes on by itself. The
 /// same receipt again finds the first.
 #[utoipa::path(
-    post, path = "/api/v1/payment/{id}/receipt", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
+    post, path = "/api/v1/payment/{id}/receipt", operation_id = "bringReceipt", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
     request_body(content = ReceiptLinkRequest, description = "A link (CLICK, PAYME); for SBP the OFD's document itself"),
     responses((status = 200, description = "The receipt as it stands", body = PaymentReceipt),
         (status = "4XX", description = "It was not taken", body = Problem),

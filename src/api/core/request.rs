@@ -35,7 +35,7 @@ pub(super) struct MoneyInfo {
 #[derive(Debug, PartialEq, Eq, ToSchema)]
 pub(super) struct Recipient {
     /// The till's own reference: letters, digits and `-_.:@/`, and neither a name nor a phone. May be left out.
-    #[schema(example = "shop-7", pattern = "^[A-Za-z0-9_.:@/-]{1,64}$", required = false)]
+    #[schema(example = "shop-7", pattern = "^(?![0-9]{10,15}$)[A-Za-z0-9_.:@/-]{1,64}$", required = false)]
     pub(super) recipcient_id: String,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Recipient {
 #[derive(Debug, PartialEq, Eq, ToSchema)]
 pub(super) struct Sender {
     /// The till's own reference: letters, digits and `-_.:@/`, and neither a name nor a phone. May be left out.
-    #[schema(example = "order-19", pattern = "^[A-Za-z0-9_.:@/-]{1,64}$", required = false)]
+    #[schema(example = "order-19", pattern = "^(?![0-9]{10,15}$)[A-Za-z0-9_.:@/-]{1,64}$", required = false)]
     pub(super) sender_id: String,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct CreateRequest {
     #[schema(required = false)]
     pub(super) sender: Sender,
     /// The till's own number for the order, kept with the payment.
-    #[schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$")]
+    #[schema(min_length = 1, max_length = 64, example = "17")]
     pub(super) order_id: Option<String>,
 }
 
@@ -75,7 +75,7 @@ impl CreateRequest {
         let recipient =
             fields.within(recipient, Need::Optional, |who| Some(reference(who, &["recipcient_id", "recipient_id"])));
         let sender = fields.within("sender", Need::Optional, |who| Some(reference(who, &["sender_id"])));
-        let order_id = fields.text(&["order_id"], Need::Optional, limits::ORDER_ID_MAX_CHARS);
+        let order_id = fields.number("order_id");
         let (idempotency_token, money_info) = fields.finish(idempotency_token.zip(money_info))?;
         Ok(Self {
             idempotency_token,
@@ -165,7 +165,7 @@ impl CancelRequest {
     pub(super) fn read(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::read(body)?;
         let idempotency_token = token(&mut fields);
-        let named = fields.text(&["reason"], Need::Optional, limits::ORDER_ID_MAX_CHARS);
+        let named = fields.words("reason", Need::Optional, limits::ORDER_ID_MAX_CHARS);
         let known = |text: &str| CancelReason::ALL.into_iter().find(|reason| reason.name() == text);
         let reason = match named.as_deref() {
             Some(text) => known(text),
@@ -189,7 +189,7 @@ impl CancelRequest {
 #[derive(Debug, Default, PartialEq, Eq, ToSchema)]
 pub(super) struct AcceptInfo {
     /// The code that the customer showed, where the till has read it. Left out: the terminal waits for the customer.
-    #[schema(min_length = 1, max_length = 512, pattern = "^[ -~]+$", example = "880101698207133392")]
+    #[schema(min_length = 1, max_length = 512, example = "880101698207133392")]
     pub(super) qr_code: Option<String>,
     /// Show an SBP code on the terminal's display, which holds the counter. Left out: true.
     #[schema(required = false)]
@@ -212,7 +212,8 @@ impl AcceptRequest {
         let mut fields = Fields::read(body)?;
         let idempotency_token = token(&mut fields);
         let info = fields.within("accept_info", Need::Optional, |info| {
-            let qr_code = info.text(&["qr_code"], Need::Optional, limits::CODE_MAX_CHARS);
+            let qr_code = info.words("qr_code", Need::Optional, limits::CODE_MAX_CHARS);
+            let qr_code = qr_code.map(|code| code.trim().to_owned());
             Some(AcceptInfo { qr_code, display: info.flag_or("display", true) })
         });
         let idempotency_token = fields.finish(idempotency_token)?;
@@ -230,7 +231,7 @@ impl AcceptRequest {
 
 fn money_info(fields: &mut Fields<'_>, settings: &ApiSettings) -> Option<MoneyInfo> {
     let method = method(fields, settings);
-    let named = fields.text(&["currency"], Need::Required, limits::ORDER_ID_MAX_CHARS);
+    let named = fields.words("currency", Need::Required, limits::ORDER_ID_MAX_CHARS);
     let fits = method.as_ref().map(|(_, _, sbp)| if sbp.is_some() { Currency::Rub } else { Currency::Uzs });
     if let (Some(named), Some(fits), Some((_, method_id, _))) = (&named, fits, &method)
         && named != fits.code()
@@ -249,7 +250,7 @@ fn money_info(fields: &mut Fields<'_>, settings: &ApiSettings) -> Option<MoneyIn
 type Named = (Option<Method>, String, Option<Box<SbpAsk>>);
 
 fn method(fields: &mut Fields<'_>, settings: &ApiSettings) -> Option<Named> {
-    let text = fields.text(&["method_id"], Need::Required, limits::ORDER_ID_MAX_CHARS)?;
+    let text = fields.words("method_id", Need::Required, limits::ORDER_ID_MAX_CHARS)?;
     let shown = |profile| Some(Box::new(SbpAsk { profile, ..SbpAsk::default() }));
     let (name, profile) = text.split_once(':').map_or((text.as_str(), None), |(name, profile)| (name, Some(profile)));
     let found = match (name, profile) {
@@ -313,7 +314,7 @@ fn sayable(fields: &mut Fields<'_>, method: Option<Method>, amount: Money, setti
 /// An opaque reference. What looks like a phone, or like a person's name, has no place in a payment (seed 003, anti-goals).
 fn reference(fields: &mut Fields<'_>, names: &[&str]) -> String {
     let name = fields.spelling(names);
-    let Some(text) = fields.text(&[name], Need::Optional, limits::ORDER_ID_MAX_CHARS) else { return String::new() };
+    let Some(text) = fields.words(name, Need::Optional, limits::ORDER_ID_MAX_CHARS) else { return String::new() };
     let opaque = |b: u8| b.is_ascii_alphanumeric() || b"-_.:@/".contains(&b);
     let digits = text.strip_prefix('+').unwrap_or(&text);
     let phone = (10..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());

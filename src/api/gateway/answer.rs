@@ -4,6 +4,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use utoipa::ToSchema;
 
 use crate::api::envelope::{self, Detail, Envelope, Refusal, Row, Written};
 use crate::api::pathless::pathless;
@@ -16,9 +17,10 @@ use crate::payment::sale::{Approval, CancelledBy, Decline, DeclineKind, Doubt, M
 const SUCCESSFULLY: &str = "successfully";
 
 /// `data` of a sale on `/payment/click` and `/payment/payme`.
-#[derive(Debug, Serialize)]
-struct SaleData<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SaleData<'a> {
     amount: Option<i64>,
+    #[schema(value_type = String, format = "uuid")]
     transaction_id: PaymentId,
     payment_id: Option<&'a str>,
     inn: &'a str,
@@ -164,8 +166,9 @@ fn in_doubt(method: Method, why: &Doubt) -> Refusal {
 }
 
 /// `data` of `GET /payment/{transaction_id}` and of `POST /payment/cancel`: the payment as it stands now.
-#[derive(Debug, Serialize)]
-struct StatusData<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StatusData<'a> {
+    #[schema(value_type = String, format = "uuid")]
     transaction_id: PaymentId,
     state: &'static str,
     method: &'static str,
@@ -191,7 +194,7 @@ struct StatusData<'a> {
     warning: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct RefundData {
     refund_id: String,
     state: &'static str,
@@ -252,32 +255,36 @@ fn refund_data(refund: &crate::payment::sale::Refund) -> RefundData {
 }
 
 /// `data` of `/payment/click_confirm` (seed 001).
-#[derive(Debug, Serialize)]
-struct ClickConfirmData<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ClickConfirmData<'a> {
     inn: &'a str,
     payment_id: Option<&'a str>,
     qr_code: &'a str,
     status: &'static str,
+    #[schema(value_type = Option<Object>)]
     error: Option<()>,
+    #[schema(value_type = String, format = "uuid")]
     transaction_id: PaymentId,
 }
 
 /// `data` of `/payment/payme_confirm` (seed 001), while the provider's own answer is not known.
-#[derive(Debug, Serialize)]
-struct PaymeConfirmData<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PaymeConfirmData<'a> {
     id: Option<i64>,
     result: PaymeResult<'a>,
+    #[schema(value_type = Option<Object>)]
     error: Option<()>,
     status: &'static str,
+    #[schema(value_type = String, format = "uuid")]
     transaction_id: PaymentId,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct PaymeResult<'a> {
     receipt: PaymeReceipt<'a>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct PaymeReceipt<'a> {
     #[serde(rename = "_id")]
     id: Option<&'a str>,

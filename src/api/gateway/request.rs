@@ -1,5 +1,6 @@
 //! A till's body → an [`Event`]. Every dialect that the gateway's documents printed over the years is taken (providers.md §1).
 
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::json::{FieldErrors, Fields, Need};
@@ -37,6 +38,89 @@ const PAYME_ID: &[&str] = &["payme_id", "payment_id"];
 /// The receipt's link: 2023-01 CLICK, its own example's misspelling, 2023-02-28 and later, 2023-01 PAYME.
 const CLICK_LINK: &[&str] = &["qrcode", "qrcodel", "qr_code", "qr_code_url"];
 const PAYME_LINK: &[&str] = &["qr_code_url", "qr_code", "qrcode", "qrcodel"];
+
+/// `POST /payment/click` and `/payment/payme`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field; this is its description")]
+pub(in crate::api) struct CodeSale {
+    /// What is paid, in whole sums unless `amount_unit` is set otherwise.
+    #[schema(minimum = 1, maximum = 10_000_000_000_u64, example = 500)]
+    amount: u64,
+    /// The customer's code, as scanned. Left out: the terminal waits for its own scanner.
+    #[schema(min_length = 1, max_length = 512, example = "880101698207133392")]
+    qr_code: Option<String>,
+    /// The till's own number for the order.
+    #[schema(min_length = 1, max_length = 64, example = "17")]
+    order_id: Option<String>,
+}
+
+/// `POST /payment/xumo`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field; this is its description")]
+pub(in crate::api) struct CardRequest {
+    /// What is paid or given back, in tiyin unless `amount_unit` is set otherwise: 50000 is 500.00 UZS.
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_u64, example = 50_000)]
+    amount: u64,
+    /// Give a sale back. Left out: sell.
+    is_return: Option<bool>,
+    /// The sale to be given back, by its RRN or by our `transaction_id`; needed with `is_return`.
+    #[schema(min_length = 1, max_length = 64)]
+    request_id: Option<String>,
+    /// The till's own number for the order.
+    #[schema(min_length = 1, max_length = 64, example = "17")]
+    order_id: Option<String>,
+}
+
+/// `POST /payment/click_confirm`. The other dialects of the gateway's documents are taken as well.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field; this is its description")]
+pub(in crate::api) struct ClickConfirm {
+    /// The sale, by CLICK's own id; `transaction_id` beside or in place of it names it by ours.
+    #[schema(min_length = 1, max_length = 64, example = "2354512461")]
+    payment_id: Option<String>,
+    /// The sale, by our name.
+    #[schema(format = "uuid")]
+    transaction_id: Option<String>,
+    /// The fiscal receipt's link.
+    #[schema(
+        max_length = 512,
+        example = "https://ofd.soliq.uz/check?t=UZ170703100597&r=2421&c=20230104121801&s=514343190161"
+    )]
+    qrcode: String,
+}
+
+/// `POST /payment/payme_confirm`. The other dialects of the gateway's documents are taken as well.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field; this is its description")]
+pub(in crate::api) struct PaymeConfirm {
+    /// The sale, by PAYME's own id; `transaction_id` beside or in place of it names it by ours.
+    #[schema(min_length = 1, max_length = 64, example = "63c8f5e0e2f5d8b1c4a7d9e2")]
+    payme_id: Option<String>,
+    /// The sale, by our name.
+    #[schema(format = "uuid")]
+    transaction_id: Option<String>,
+    /// The fiscal receipt's link.
+    #[schema(
+        max_length = 512,
+        example = "https://ofd.soliq.uz/check?t=UZ170703100597&r=2421&c=20230104121801&s=514343190161"
+    )]
+    qr_code_url: String,
+    /// The receipt's number; compared with the link's.
+    #[schema(min_length = 1, max_length = 64, example = "2421")]
+    receipt_id: Option<String>,
+    /// The fiscal sign; compared with the link's.
+    #[schema(min_length = 1, max_length = 64, example = "514343190161")]
+    fiscal_sign: Option<String>,
+}
+
+/// `POST /payment/cancel`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field; this is its description")]
+pub(in crate::api) struct CallOff {
+    /// The payment. Left out: whatever waits at the counter.
+    #[schema(format = "uuid")]
+    transaction_id: Option<String>,
+}
 
 /// `POST /payment/click`, `/payment/payme`: `{amount, qr_code?, order_id?}`. Without a code the terminal's scanner is waited for.
 pub(super) fn sale(body: &[u8], method: Method, unit: Unit, asker: &Asker) -> Result<(PaymentId, Event), FieldErrors> {

@@ -2,6 +2,7 @@
 //! other endpoints with the slip taken apart.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::{Told, count, refusal_of, warning};
 use crate::api::envelope::{self, Detail, Refusal, Written};
@@ -10,8 +11,8 @@ use crate::payment::money::{Currency, Money, Unit};
 use crate::payment::sale::{Decline, DeclineKind, Doubt, Payment, Refund, RefundState};
 
 /// The answer of both endpoints.
-#[derive(Debug, Serialize)]
-struct XumoAnswer<'a, D> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct XumoAnswer<'a, D> {
     #[serde(rename = "isSuccess")]
     is_success_as_in_the_seed: bool,
     message: &'a str,
@@ -21,8 +22,8 @@ struct XumoAnswer<'a, D> {
 }
 
 /// `data` of a sale, a void or a refund.
-#[derive(Debug, Serialize)]
-struct CardData<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CardData<'a> {
     message: &'a str,
     ppt_id: Option<&'a str>,
     amount: Option<i64>,
@@ -46,8 +47,8 @@ struct CardData<'a> {
 }
 
 /// `data` of a settlement.
-#[derive(Debug, Serialize)]
-struct CloseData<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CloseData<'a> {
     message: &'a str,
     ppt_id: Option<&'a str>,
 }

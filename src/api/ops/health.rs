@@ -14,7 +14,7 @@ use crate::snapshot::readiness::{Beside, Readiness};
 use crate::snapshot::{Presence, Snapshot};
 
 /// The process answers, and how long ago the driver did something. Always 200: whether a standstill ends the process is the watchdog's to decide.
-#[utoipa::path(get, path = "/health/live", tag = "ops", responses((status = 200, description = "It does", body = Live)))]
+#[utoipa::path(get, path = "/health/live", operation_id = "askLive", tag = "ops", responses((status = 200, description = "It does", body = Live)))]
 pub(in crate::api) async fn live(State(api): State<Api>) -> Json<Live> {
     let picture = api.driver.snapshot();
     let since_last_step_ms = api.settings.metrics.since_last_step_ms(&picture);
@@ -58,7 +58,7 @@ pub(in crate::api) struct MethodReady {
 
 /// 200 while money can be taken by one method at least, 503 with the reasons while it cannot.
 #[utoipa::path(
-    get, path = "/health/ready", tag = "ops",
+    get, path = "/health/ready", operation_id = "askReady", tag = "ops",
     responses((status = 200, description = "Money can be taken", body = Ready), (status = 503, description = "It cannot", body = Ready))
 )]
 pub(in crate::api) async fn ready(State(api): State<Api>) -> Response {

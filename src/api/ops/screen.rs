@@ -56,7 +56,7 @@ impl Picture {
 
 /// The pixels that the display shows. Ask with `If-None-Match` to hear 304 while they have not changed.
 #[utoipa::path(
-    get, path = "/screen.png", tag = "ops",
+    get, path = "/screen.png", operation_id = "readScreen", tag = "ops",
     responses((status = 200, description = "As it is now", content_type = "image/png"),
         (status = 304, description = "As it was when the ETag was told"), (status = 404, description = "There is no display"))
 )]

@@ -15,7 +15,7 @@ use crate::payment::sale::{Method, Payment};
 
 /// The receipt of a sale as it stands.
 #[utoipa::path(
-    get, path = "/api/v1/sbp/sale/{id}/receipt", tag = "sbp", params(("id" = String, Path, description = "transaction_id")),
+    get, path = "/api/v1/sbp/sale/{id}/receipt", operation_id = "retrieveSbpReceipt", tag = "sbp", params(("id" = String, Path, description = "transaction_id")),
     responses((status = 200, description = "The receipt as it stands", body = ReceiptAnswer),
         (status = "4XX", description = "There is no such sale", body = Problem)),
     security(("till" = []))
@@ -31,7 +31,7 @@ pub(in crate::api) async fn receipt(State(api): State<Api>, id: Id) -> Result<Wr
 /// it, and answered after three seconds at the latest: `queued` then means that delivery goes on by itself. A corrected document for a
 /// `parked` one is brought the same way; the same document again finds the first.
 #[utoipa::path(
-    post, path = "/api/v1/sbp/sale/{id}/receipt", tag = "sbp", params(("id" = String, Path, description = "transaction_id")),
+    post, path = "/api/v1/sbp/sale/{id}/receipt", operation_id = "bringSbpReceipt", tag = "sbp", params(("id" = String, Path, description = "transaction_id")),
     request_body(content = Object, description = "The document of ATOL online v4, or of OFD.ru, as seed 004 §5.1 prints it"),
     responses((status = 200, description = "The receipt as it stands", body = ReceiptAnswer),
         (status = "4XX", description = "It was not taken", body = Problem),

@@ -38,7 +38,7 @@ pub(super) struct SaleRequest {
     /// The amount's currency.
     pub(super) currency: Rouble,
     /// Names this request: the same token with the same body finds the first sale. A UUID is good.
-    #[schema(min_length = 1, max_length = 64, example = "5d7c4a38-95a0-4f0e-8b0e-6a6b1b6f9f10")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$", example = "5d7c4a38-95a0-4f0e-8b0e-6a6b1b6f9f10")]
     pub(super) idempotency_token: String,
     /// The QR terminal, NAME of `[qrm.NAME]`; may be left out where there is one, or one is called `main`.
     #[schema(required = false)]
@@ -125,13 +125,13 @@ impl SaleRequest {
         let amount = amount(&mut fields, Need::Required, 1);
         let token = token(&mut fields);
         let profile = profile(&mut fields, profiles);
-        let purpose = fields.text(&["purpose"], Need::Optional, limits::SBP_PURPOSE_MAX_CHARS);
+        let purpose = fields.words("purpose", Need::Optional, limits::SBP_PURPOSE_MAX_CHARS);
         let lines = fields.each("nomenclature", Need::Optional, limits::SBP_BASKET_LEN, line);
         let loyalty = fields.within("loyalty", Need::Optional, loyalty);
         let cash_link = fields.flag("cash_link");
         let qr_size = qr_size(&mut fields);
         let display = fields.flag_or("display", true);
-        let order_id = fields.text(&["order_id"], Need::Optional, limits::ORDER_ID_MAX_CHARS);
+        let order_id = fields.number("order_id");
         if cash_link && (lines.is_some() || loyalty.is_some() || qr_size.is_some()) {
             let why = "A cash link takes an amount and a purpose; leave nomenclature, loyalty and qr_size out.";
             fields.mistake("cash_link", why);
@@ -242,7 +242,7 @@ fn masked(phone: &str) -> String {
 /// `amount`, whole kopecks, with its `currency`.
 fn amount(fields: &mut Fields<'_>, need: Need, least: i64) -> Option<i64> {
     let amount = fields.whole("amount", need, least..=limits::SBP_AMOUNT_MAX_KOPECKS);
-    let currency = fields.text(&["currency"], need, limits::ORDER_ID_MAX_CHARS);
+    let currency = fields.words("currency", need, limits::ORDER_ID_MAX_CHARS);
     if currency.as_deref().is_some_and(|code| code != Currency::Rub.code()) {
         fields.mistake("currency", "SBP pays in roubles: send \"RUB\", and the amount in kopecks.");
     }
@@ -252,7 +252,7 @@ fn amount(fields: &mut Fields<'_>, need: Need, least: i64) -> Option<i64> {
 /// `idempotency_token`.
 pub(in crate::api) fn token(fields: &mut Fields<'_>) -> Option<String> {
     const NAME: &str = "idempotency_token";
-    let token = fields.text(&[NAME], Need::Required, limits::TOKEN_MAX_CHARS)?;
+    let token = fields.words(NAME, Need::Required, limits::TOKEN_MAX_CHARS)?;
     if !token.bytes().all(|b| b.is_ascii_graphic()) {
         fields.mistake(NAME, "Only printable ASCII characters without blanks are allowed.");
     }
@@ -261,7 +261,7 @@ pub(in crate::api) fn token(fields: &mut Fields<'_>) -> Option<String> {
 
 /// The QR terminal that is named, or meant.
 fn profile(fields: &mut Fields<'_>, profiles: &Profiles) -> Option<String> {
-    let named = fields.text(&["profile"], Need::Optional, limits::ORDER_ID_MAX_CHARS);
+    let named = fields.words("profile", Need::Optional, limits::ORDER_ID_MAX_CHARS);
     match meant(named.as_deref(), profiles) {
         Ok(name) => Some(name),
         Err(why) => {
@@ -284,7 +284,7 @@ pub(in crate::api) fn meant(named: Option<&str>, profiles: &Profiles) -> Result<
 }
 
 fn line(fields: &mut Fields<'_>) -> Option<LineRequest> {
-    let product_id = fields.text(&["product_id"], Need::Required, limits::ORDER_ID_MAX_CHARS);
+    let product_id = fields.words("product_id", Need::Required, limits::ORDER_ID_MAX_CHARS);
     let count = fields.whole("count", Need::Required, 1..=limits::SBP_PIECES_MAX);
     let price = fields.whole("price", Need::Required, 1..=limits::SBP_AMOUNT_MAX_KOPECKS);
     let count = count.and_then(|count| u32::try_from(count).ok());
@@ -294,7 +294,7 @@ fn line(fields: &mut Fields<'_>) -> Option<LineRequest> {
 fn loyalty(fields: &mut Fields<'_>) -> Option<LoyaltyRequest> {
     let phone = phone(fields);
     let client_id = fields.whole("client_id", Need::Required, 1..=i64::MAX);
-    let kind = match fields.text(&["type"], Need::Required, limits::ORDER_ID_MAX_CHARS).as_deref() {
+    let kind = match fields.words("type", Need::Required, limits::ORDER_ID_MAX_CHARS).as_deref() {
         Some("write_off") => Some(LoyaltyType::WriteOff),
         Some("accrual") => Some(LoyaltyType::Accrual),
         Some("discount") => Some(LoyaltyType::Discount),
@@ -315,7 +315,7 @@ fn loyalty(fields: &mut Fields<'_>) -> Option<LoyaltyRequest> {
 }
 
 fn phone(fields: &mut Fields<'_>) -> Option<String> {
-    let phone = fields.text(&["phone"], Need::Required, limits::ORDER_ID_MAX_CHARS)?;
+    let phone = fields.words("phone", Need::Required, limits::ORDER_ID_MAX_CHARS)?;
     let digits = phone.strip_prefix('+').unwrap_or(&phone);
     if !(10..=15).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
         fields.mistake("phone", "Send ten to fifteen digits, as in +79000000000.");
@@ -347,7 +347,7 @@ pub(super) struct RefundRequest {
     /// Needed beside an amount.
     pub(super) currency: Option<Rouble>,
     /// Names this refund: the same token with the same body finds the first one and never gives back twice.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$", example = "0b0f3b52-0d0e-4c39-8a53-1d5f3a0b7f55")]
     pub(super) idempotency_token: String,
 }
 
@@ -421,10 +421,10 @@ pub(super) struct LinkRequest {
     #[schema(min_length = 1, max_length = 140)]
     pub(super) qrc_id: Option<String>,
     /// `cashQrId` of a link that is registered already and that a person looked up in QRManager; with `cash_qr_link`.
-    #[schema(max_length = 140)]
+    #[schema(max_length = 140, pattern = "^[A-Za-z0-9-]+$")]
     pub(super) cash_qr_id: Option<String>,
     /// `cashQrLink` of that link.
-    #[schema(max_length = 512)]
+    #[schema(max_length = 512, pattern = "^https://[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     pub(super) cash_qr_link: Option<String>,
 }
 
@@ -433,9 +433,9 @@ impl LinkRequest {
         let mut fields = if body.is_empty() { Fields::none() } else { Fields::read(body)? };
         let profile = profile(&mut fields, profiles);
         let qr_size = qr_size(&mut fields);
-        let qrc_id = fields.text(&["qrc_id"], Need::Optional, limits::SBP_LINK_ID_MAX_CHARS);
-        let cash_qr_id = fields.text(&["cash_qr_id"], Need::Optional, limits::SBP_LINK_ID_MAX_CHARS);
-        let cash_qr_link = fields.text(&["cash_qr_link"], Need::Optional, limits::CODE_MAX_CHARS);
+        let qrc_id = fields.words("qrc_id", Need::Optional, limits::SBP_LINK_ID_MAX_CHARS);
+        let cash_qr_id = fields.words("cash_qr_id", Need::Optional, limits::SBP_LINK_ID_MAX_CHARS);
+        let cash_qr_link = fields.words("cash_qr_link", Need::Optional, limits::CODE_MAX_CHARS);
         if cash_qr_id.as_ref().is_some_and(|id| !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')) {
             fields.mistake("cash_qr_id", "Letters, digits and dashes are allowed.");
         }
