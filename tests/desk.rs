@@ -11,30 +11,8 @@ use std::process::Command;
 use hal::sim::pinpad::{Behaviour, Script};
 use serde_json::Value;
 use support::Bench;
+use support::cli::{ask, json, tolov};
 use tolov::demo::gateway::{Fault, FaultKind, Faults};
-
-struct Told {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-fn tolov(words: &[&str]) -> Told {
-    let output = Command::new(env!("CARGO_BIN_EXE_tolov")).args(words).output().expect("the command");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    Told { code: output.status.code().expect("an end"), stdout: text(output.stdout), stderr: text(output.stderr) }
-}
-
-fn ask(bench: &Bench, words: &[&str]) -> Told {
-    let socket = bench.dir.path().join("control.sock");
-    tolov(&[words, &["--socket", socket.to_str().expect("UTF-8")]].concat())
-}
-
-fn json(bench: &Bench, words: &[&str]) -> Value {
-    let told = ask(bench, &[words, &["--json"]].concat());
-    assert_eq!((told.code, told.stderr.as_str()), (0, ""), "{words:?}\n{}", bench.log());
-    serde_json::from_str(&told.stdout).expect("JSON")
-}
 
 #[test]
 fn a_doubt_is_seen_signed_and_gone_and_the_journal_still_holds() {

@@ -15,6 +15,7 @@ use tolov::payment::PaymentId;
 use tolov::payment::fiscal::Confirmation;
 use tolov::store::Archive;
 
+use super::support::cli::Told;
 use super::support::{Bench, TILL_TOKEN, free_address, http};
 use super::{ask, json as told_in_json, tolov};
 
@@ -68,7 +69,7 @@ impl Sold {
     }
 
     /// The technician sends this document in place of the one that is there.
-    fn retry_with(&self, document: &Value) -> super::Told {
+    fn retry_with(&self, document: &Value) -> Told {
         let file = self.file(document);
         ask(&self.bench, &["queue", "retry", &self.id, "--with", file.to_str().expect("UTF-8"), "--name", "Aziza"])
     }

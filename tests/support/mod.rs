@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test is a crate of its own and uses its part of the bench")]
 
+pub mod cli;
 pub mod http;
 pub mod shim;
 

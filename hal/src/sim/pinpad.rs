@@ -69,7 +69,7 @@ impl SimSettings {
     }
 }
 
-/// How the next operation with a card goes.
+/// How the next operation with a card goes. A void and a settlement, which need none, listen to [`Behaviour::CablePulled`] alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Behaviour {
     /// The bank agrees.
@@ -100,9 +100,9 @@ pub enum Behaviour {
 /// A moment in an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// After the request, before a card.
+    /// After the request, before a card, or before anything was done without one.
     BeforeCard,
-    /// The bank has agreed, nothing was told.
+    /// The bank has agreed, or the shift was closed, and nothing was told.
     AfterCard,
     /// The slip was printed, the result was not told.
     BeforeResult,

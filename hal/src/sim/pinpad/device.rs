@@ -211,14 +211,26 @@ impl Device<'_> {
         }
     }
 
-    async fn void(&mut self, request: &Request) -> Result<(), Broken> {
+    /// An operation without a card goes by the script that was queued for it, never by the usual one.
+    async fn begin_without_card(&mut self) -> Result<(), Broken> {
+        self.script = self.shared.state().next.pop_front().unwrap_or_default();
         self.tell("BEGINTR:").await?;
+        if self.script.behaviour == Behaviour::CablePulled(Moment::BeforeCard) {
+            self.line.pull();
+            return Err(Broken::NoAnswer);
+        }
+        Ok(())
+    }
+
+    async fn void(&mut self, request: &Request) -> Result<(), Broken> {
+        self.begin_without_card().await?;
         let mut reference = request.reference.clone();
         if reference.is_empty() {
             reference = self.ask_for_reference().await?;
         }
         let voided = self.shared.state().books.void(&reference, request.amount_minor).map_err(|_| Broken::Books)?;
         let Some(entry) = voided else { return self.refuse(request, "Отмена", "202").await };
+        self.pull_at(Moment::AfterCard);
         let head = Slip {
             title: "Отмена",
             verdict: "ОДОБРЕНО\n      ОПЕРАЦИЯ ОТМЕНЕНА",
@@ -248,8 +260,9 @@ impl Device<'_> {
 
     async fn settle(&mut self) -> Result<(), Broken> {
         let text = self.totals("СВЕРКА ИТОГОВ", "Итоги совпали");
-        self.tell("BEGINTR:").await?;
+        self.begin_without_card().await?;
         self.shared.state().books.settle().map_err(|_| Broken::Books)?;
+        self.pull_at(Moment::AfterCard);
         self.print(&text).await?;
         self.tell_result("000", None).await
     }
