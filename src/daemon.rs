@@ -75,7 +75,9 @@ pub async fn run(settings: Settings, passed: Passed) -> Result<(), StartError> {
     let (driver, handle) = Driver::new(store, assemble::policy(&settings), clock.clone())?;
     let metrics = Arc::new(Metrics::new(&clock));
     let (chronicle, scribe) = log::chronicle::open();
-    let driver = driver.witnessed_by(metrics.clone()).witnessed_by(Arc::new(chronicle));
+    let runs = log::runs::Runs::default();
+    let driver =
+        driver.witnessed_by(metrics.clone()).witnessed_by(Arc::new(chronicle)).witnessed_by(Arc::new(runs.clone()));
     let scribe = tokio::spawn(scribe.write());
 
     let providers = Arc::new(metrics.timing(&assemble::providers(&settings)));
@@ -83,7 +85,8 @@ pub async fn run(settings: Settings, passed: Passed) -> Result<(), StartError> {
     tokio::task::spawn_blocking(move || early.prepare());
     let qrm = assemble::qrm(&settings).clients(Some(&settings.store.dir));
     let deliver = Arc::new(Notify::new());
-    let pinpad = assemble::pinpad_port(&settings).map(|port| crate::pinpad::spawn(port, clock.clone(), handle.clone()));
+    let pinpad =
+        assemble::pinpad_port(&settings).map(|port| crate::pinpad::spawn(port, clock.clone(), handle.clone(), runs));
     let sbp = crate::sbp::spawn(&assemble::qrm(&settings), &clock, handle.clone());
     tokio::spawn(outside::expect_scans(providers.clone(), handle.awaited()));
     let outside = Outside::new(providers.clone(), pinpad.clone(), sbp, deliver.clone(), handle.clone());

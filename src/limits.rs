@@ -47,6 +47,8 @@ limits! {
     DRIVER_IDLE_MS: u64 = 1_000;
     /// Commits whose lines wait to be written to the log; past it they are left out and counted, because a log that hangs must not hold up a sale.
     LOG_QUEUE_LEN: usize = 1_024;
+    /// Runs of the PinPad whose payment the log can name; there is one at a time, and a till that gives back a few sales one after the other.
+    LOG_RUNS_KEPT: usize = 16;
     /// Without a step of the driver for so long the terminal says that it is not ready: its disk hangs.
     DRIVER_STALLED_MS: u64 = 5_000;
     /// How long a card sale whose answer was never written out is found again by a repeat without a key; later the same amount is a new sale.

@@ -5,6 +5,7 @@
 //! text that a payer or a till has chosen.
 
 pub mod chronicle;
+pub mod runs;
 
 use std::io::IsTerminal as _;
 
@@ -17,9 +18,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Log, LogFormat};
-use crate::payment::card::RunId;
-use crate::payment::sale::{Method, Payment, State};
-use crate::snapshot::Snapshot;
+use crate::payment::sale::{Payment, State};
 
 /// What is said, where the usual (`info`) is too much or too little: `TOLOV_LOG=debug`, `TOLOV_LOG=info,hal=trace`.
 const LEVEL: &str = "TOLOV_LOG";
@@ -94,25 +93,6 @@ pub fn method_of(payment: &Payment) -> &'static str {
     let open =
         matches!(payment.state, State::Created | State::AwaitingPayer | State::Cancelled { .. } | State::Expired);
     if payment.auto && open && payment.code.is_none() { "auto" } else { payment.method.name() }
-}
-
-/// The span of the payment that a run of the PinPad is for; of none where that cannot be told.
-#[must_use]
-pub fn of_run(picture: &Snapshot, run: RunId) -> Span {
-    let runs = |payment: &Payment| {
-        let refunds = payment.refunds.iter().filter_map(|refund| refund.run.as_ref());
-        payment.run.iter().chain(refunds).any(|own| own.id == run)
-    };
-    let known = picture.counter.iter().chain(&picture.in_doubt).chain(&picture.last);
-    if let Some(found) = known.into_iter().find(|payment| runs(payment)) {
-        return payment(found);
-    }
-    // A question has a run of its own. It is about the card payment in doubt, if there is one.
-    let mut doubts = picture.in_doubt.iter().filter(|payment| payment.method == Method::Humo);
-    match (doubts.next(), doubts.next()) {
-        (Some(only), None) if picture.counter.is_none() => payment(only),
-        _ => Span::none(),
-    }
 }
 
 /// The till's name: what the tokens of its sales begin with.

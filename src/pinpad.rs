@@ -11,6 +11,7 @@ use hal::pinpad::arcus2::dialogue::LocalTime;
 use hal::pinpad::learn;
 use hal::pinpad::port::{self, PortHandle, PortSettings};
 use hal::pinpad::slip::{self as paper, CodeClass};
+use hal::pinpad::trace::Spans;
 use hal::pinpad::{Command, End, Evidence, Operation, OperationId, Signal};
 use tokio::sync::mpsc;
 use tracing::{Span, error, warn};
@@ -19,22 +20,22 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::driver::Handle;
 use crate::limits;
-use crate::log;
+use crate::log::runs::Runs;
 use crate::payment::card::{Question, ResultClass, RunId, RunResult, Slip};
 use crate::payment::event::{Effect, Event, PinpadOrder, RunEnd, Said};
 use crate::payment::money::Money;
 use crate::payment::sale::Private;
 
-/// Starts a port on `settings` and a task that tells the driver what it says. Must be called within a runtime.
+/// Starts a port on `settings` and a task that tells the driver what it says; `runs` names the payments in the log. Must be called within a runtime.
 #[must_use]
-pub fn spawn(settings: PortSettings, clock: Clock, driver: Handle) -> Commands {
+pub fn spawn(settings: PortSettings, clock: Clock, driver: Handle, runs: Runs) -> Commands {
     let (signals, heard) = mpsc::channel(limits::PINPAD_SIGNALS_LEN);
     let pictures = driver.clone();
-    let span_of = move |operation| log::of_run(&pictures.snapshot(), run_id(operation));
-    let settings = PortSettings { spans: Some(Arc::new(span_of)), ..settings };
+    let span_of: Spans = Arc::new(move |operation| runs.span(run_id(operation), &pictures.snapshot()));
+    let settings = PortSettings { spans: Some(span_of.clone()), ..settings };
     let port = port::spawn(settings, Arc::new(PortClock(clock)), signals);
     let (commands, orders) = mpsc::channel(limits::PINPAD_COMMANDS_LEN);
-    tokio::spawn(listen(heard, driver));
+    tokio::spawn(listen(heard, driver, span_of));
     tokio::spawn(forward(orders, port));
     Commands(commands)
 }
@@ -130,10 +131,10 @@ async fn forward(mut orders: mpsc::Receiver<Command>, port: PortHandle) {
     }
 }
 
-async fn listen(mut signals: mpsc::Receiver<Signal>, driver: Handle) {
+async fn listen(mut signals: mpsc::Receiver<Signal>, driver: Handle, span_of: Spans) {
     let mut paper = Paper::default();
     while let Some(signal) = signals.recv().await {
-        let span = signal.operation().map_or_else(Span::none, |of| log::of_run(&driver.snapshot(), run_id(of)));
+        let span = signal.operation().map_or_else(Span::none, |operation| span_of(operation));
         if let Some(event) = span.in_scope(|| paper.event(signal)) {
             driver.tell(event).await;
         }

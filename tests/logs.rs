@@ -170,7 +170,7 @@ fn no_line_has_a_code_a_phone_a_key_or_what_a_till_has_chosen_however_much_is_as
     bench.cut();
     let log = bench.log();
     assert!(ids.iter().all(|id| log.contains(id.as_str())), "the log was not heard");
-    for target in ["hyper", "reqwest", "tokio_tungstenite"] {
+    for target in ["hyper", "tokio_tungstenite"] {
         assert!(log.contains(&format!("\"target\":\"{target}")), "{target} was not heard");
     }
     let entries = bench.vendors.qrm().operations();
