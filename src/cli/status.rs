@@ -26,6 +26,9 @@ fn table(status: &Status) -> String {
         ("sales", status.closed.as_ref().map_or("open".to_owned(), |why| format!("CLOSED: {why}"))),
         ("counter", status.counter.as_ref().map_or("free".to_owned(), payment)),
     ];
+    let held =
+        |whose: &String| ("code", format!("{} read; it waits until the PinPad has stopped asking for a card", whose));
+    lines.extend(status.held_code.iter().map(held));
     lines.extend(status.last.iter().map(|last| ("last", payment(last))));
     lines.extend([
         ("store", store(status)),

@@ -15,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hal::sim::pinpad::{PinpadSim, SimHandle, SimSettings};
+use hal::sim::scanner::ScannerSim;
 use tolov::demo::gateway::{GatewaySim, GatewaySimHandle, GatewaySimSettings};
 use tolov::demo::qrm::{ATOL_KEY, QrmSim, QrmSimHandle, QrmSimSettings};
 
@@ -29,6 +30,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Vendors {
     pub gateway: GatewaySimHandle,
     pub pinpad: SimHandle,
+    /// Where the bench has one.
+    pub scanner: Option<ScannerSim>,
     /// Where the bench has a QR terminal, `main`.
     pub qrm: Option<QrmSimHandle>,
     runtime: tokio::runtime::Runtime,
@@ -60,20 +63,25 @@ impl Bench {
 
     /// The same with another PinPad.
     pub fn with_pinpad(change: impl FnOnce(&mut SimSettings)) -> Self {
-        Self::plugged(change, None)
+        Self::plugged(change, None, false)
     }
 
     /// The same with QRManager, where the QR terminal `main` registers ATOL's receipts, and a till that has a token.
     pub fn with_pinpad_and_qrm(change: impl FnOnce(&mut SimSettings)) -> Self {
-        Self::plugged(change, Some(QrmSimSettings::default()))
+        Self::plugged(change, Some(QrmSimSettings::default()), false)
+    }
+
+    /// The same with a scanner as well.
+    pub fn with_everything(change: impl FnOnce(&mut SimSettings)) -> Self {
+        Self::plugged(change, Some(QrmSimSettings::default()), true)
     }
 
     /// The same where QRManager is as `settings` say; the QR terminal `main` has its [`ATOL_KEY`].
     pub fn with_qrm(settings: QrmSimSettings) -> Self {
-        Self::plugged(|_| {}, Some(settings))
+        Self::plugged(|_| {}, Some(settings), false)
     }
 
-    fn plugged(change: impl FnOnce(&mut SimSettings), qrm: Option<QrmSimSettings>) -> Self {
+    fn plugged(change: impl FnOnce(&mut SimSettings), qrm: Option<QrmSimSettings>, scans: bool) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
@@ -85,9 +93,11 @@ impl Bench {
         settings.ledger = Some(dir.path().join("pinpad.ledger"));
         change(&mut settings);
         let pinpad = runtime.block_on(async { PinpadSim::spawn(settings) }).expect("the PinPad");
+        let scanner = dir.path().join("scanner");
+        let scanner = scans.then(|| runtime.block_on(async { ScannerSim::spawn(scanner) }).expect("the scanner"));
         let qrm = qrm.map(|settings| runtime.block_on(QrmSim::spawn(settings)).expect("QRManager"));
         let address = free_address();
-        let bench = Self { vendors: Vendors { gateway, pinpad, qrm, runtime }, dir, address, daemon: None };
+        let bench = Self { vendors: Vendors { gateway, pinpad, scanner, qrm, runtime }, dir, address, daemon: None };
         bench.write_configuration();
         bench
     }
@@ -101,9 +111,12 @@ impl Bench {
 
     fn write_configuration(&self) {
         let dir = self.dir.path().display();
+        let scanner =
+            self.vendors.scanner.as_ref().map(|_| format!("[scanner]\nport = \"{dir}/scanner\"\nbaud = 9600\n"));
+        let scanner = scanner.unwrap_or_default();
         let board = format!(
             "title = \"bench\"\ntier = \"checked\"\n[pinpad]\nport = \"{dir}/pinpad\"\nbaud = 115200\n\
-             [display]\nkind = \"memory\"\nwidth = 320\nheight = 240\n"
+             [display]\nkind = \"memory\"\nwidth = 320\nheight = 240\n{scanner}"
         );
         fs::write(self.dir.path().join("board.toml"), board).expect("the board file");
         let gateway = self.vendors.gateway.base_url();

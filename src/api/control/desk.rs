@@ -79,6 +79,7 @@ impl Desk {
             store: store.to_owned(),
             store_why,
             counter: now.counter.as_deref().map(rows::payment),
+            held_code: now.held_code.map(|method| method.name().to_owned()),
             last: now.last.as_deref().map(rows::payment),
             in_doubt: now.in_doubt.iter().map(|p| rows::payment(p)).collect(),
             settlement: now.shift.last.as_deref().map(rows::settlement),

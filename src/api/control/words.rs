@@ -252,6 +252,9 @@ pub struct Status {
     pub store_why: Option<String>,
     /// The payment at the counter.
     pub counter: Option<PaymentRow>,
+    /// A code was read for it and waits, unsent, until the PinPad has stopped asking for a card: whose code, `click` or `payme`.
+    #[serde(default)]
+    pub held_code: Option<String>,
     /// The payment that ended last.
     pub last: Option<PaymentRow>,
     /// Everything that is in doubt, oldest first.
