@@ -29,6 +29,31 @@ pub trait History: Send + Sync {
     /// The store cannot be read.
     fn journal(&self, after: i64, limit: u32) -> Result<Vec<JournalLine>, HistoryError>;
 
+    /// Where the journal begins and ends.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn journal_ends(&self) -> Result<JournalEnds, HistoryError>;
+
+    /// Where a payment stood before that line, by what the lines before it say ([`crate::payment::sale::State::name`]); nothing, where none of
+    /// those that are left says it: then it has ended before the first of them.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn state_before(&self, line: i64, payment: PaymentId) -> Result<Option<&'static str>, HistoryError>;
+
+    /// Payments that changed after a line, as they stand, in the order of the last line about each.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn changed_since(&self, filter: &ChangeFilter) -> Result<Changes, HistoryError>;
+
+    /// The last line before the first change of a payment at or after a time, as far as the clock has never been set back.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn line_before(&self, at_ms: UnixMs) -> Result<i64, HistoryError>;
+
     /// The payment that a refund belongs to.
     ///
     /// # Errors
@@ -72,6 +97,43 @@ pub struct QueueFilter {
     pub due_ms: Option<UnixMs>,
     /// At most so many; 0 = the default of the implementation.
     pub limit: u32,
+}
+
+/// Which changes.
+#[derive(Clone, Debug, Default)]
+pub struct ChangeFilter {
+    /// After this line of the journal.
+    pub after: i64,
+    /// Of this method only.
+    pub method: Option<Method>,
+    /// In this state only ([`crate::payment::sale::State::name`]).
+    pub state: Option<String>,
+    /// With this order number of the till only.
+    pub order_id: Option<String>,
+    /// At most so many payments.
+    pub limit: usize,
+    /// Look at no more than so many.
+    pub look_at: u32,
+}
+
+/// What has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The payments as they stand, the one that changed first first.
+    pub payments: Vec<Payment>,
+    /// Everything up to this line was looked at: where to go on.
+    pub read_to: i64,
+    /// There may be more after it.
+    pub more: bool,
+}
+
+/// Where the journal begins and ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JournalEnds {
+    /// The last line that was cut off; 0 = none was.
+    pub cut_at: i64,
+    /// The last line, or the last one that was cut off.
+    pub last: i64,
 }
 
 /// A line of the journal, as stored.

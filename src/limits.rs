@@ -90,6 +90,8 @@ limits! {
     PREFLIGHT_KEPT_MS: u64 = 600_000;
     /// For a request's body to arrive.
     HTTP_BODY_READ_TIMEOUT_MS: u64 = 10_000;
+    /// For the other end of a connection to take more bytes: whoever reads nothing for so long, a stream of events or an answer, is dropped.
+    HTTP_WRITE_TIMEOUT_MS: u64 = 10_000;
     /// Nesting of a JSON text: the parser's own bound, named here because a deeper text is refused.
     JSON_DEPTH: usize = 128;
     /// A till's own order number.
@@ -125,6 +127,20 @@ limits! {
     WISHES_MAX: usize = 32;
     /// The longest that a till may ask to wait for the end of something (`wait`).
     LONG_POLL_MAX_MS: u64 = 60_000;
+    /// Between two signs of life on a stream of events; a token that was withdrawn ends its stream within it.
+    EVENTS_HEARTBEAT_MS: u64 = 5_000;
+    /// Before a till that has lost its stream of events comes back (`retry`).
+    EVENTS_RETRY_MS: u64 = 2_000;
+    /// Events in one piece of a stream: what a till that reads slowly costs.
+    EVENTS_PAGE_LEN: usize = 64;
+    /// The newest events, kept in memory for everybody who follows; whoever is further behind reads the store.
+    EVENTS_KEPT: usize = 256;
+    /// Payments in a list that does not say how many.
+    PAYMENTS_LISTED_LEN: usize = 50;
+    /// Payments in a list at most.
+    PAYMENTS_LISTED_MAX: usize = 100;
+    /// Payments that one list looks at to find those that a filter wants; then the till asks for the rest.
+    PAYMENTS_LOOKED_AT_MAX: u32 = 5_000;
     /// For the customer to show a code to the scanner.
     SCAN_WAIT_MS: u64 = 120_000;
     /// One PinPad dialogue, from the request to ENDTR: the vendor's own bound.

@@ -68,6 +68,8 @@ async fn every_path_of_the_document_is_served_and_every_reference_leads_somewher
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys() {
             let path = path.replace("{id}", "ee000d20-b260-4b17-995a-a7bd113bdb22");
+            // A stream has no end: ask for one that there is not.
+            let path = if path == "/api/v1/events" { format!("{path}?after=nothing") } else { path };
             let headers = [("x_auth_token", bench::TOKEN)];
             let request = counter::till::request(&method.to_uppercase(), &path, &headers, b"");
             let heard = counter.till.send(&request).await;

@@ -6,8 +6,12 @@
 
 mod answer;
 pub(super) mod back;
+pub(super) mod events;
+pub(super) mod list;
+mod query;
 pub(super) mod receipt;
 mod request;
+pub(super) mod wait;
 
 use axum::Router;
 use axum::extract::State;
@@ -30,14 +34,16 @@ use crate::limits;
 use crate::payment::event::{Denial, Event, Reply};
 use crate::payment::order::{Ask, Asked};
 use crate::payment::sale::{Payment, PaymentId};
-use answer::{Created, Retrieved, Status, Taken};
+use answer::{Created, Retrieved, Taken};
 use request::{AcceptRequest, CancelRequest, CreateRequest, EditRequest};
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
+        .route("/api/v1/events", get(events::events))
+        .route("/api/v1/payment", get(list::list))
         .route("/api/v1/payment/create", post(create))
         .route("/api/v1/payment/{id}/retrieve", get(retrieve))
-        .route("/api/v1/payment/{id}/retrieve/status", get(status))
+        .route("/api/v1/payment/{id}/retrieve/status", get(wait::status))
         .route("/api/v1/payment/{id}/edit", post(edit))
         .route("/api/v1/payment/{id}/cancel", post(cancel))
         .route("/api/v1/payment/{id}/accept", post(accept))
@@ -81,19 +87,6 @@ pub(super) async fn create(State(api): State<Api>, knock: Knock) -> Result<Writt
 pub(super) async fn retrieve(State(api): State<Api>, id: Id) -> Result<Written, Problem> {
     let payment = known(&api, id).await?;
     Ok(Written::of(200, &Retrieved { payment: answer::payment(&api, &payment) }))
-}
-
-/// Where the payment stands.
-#[utoipa::path(
-    get, path = "/api/v1/payment/{id}/retrieve/status", operation_id = "retrievePaymentStatus", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
-    responses((status = 200, description = "Where it stands", body = Status),
-        (status = "4XX", description = "There is no such payment", body = Problem),
-        (status = "5XX", description = "The store cannot be read", body = Problem)),
-    security(("till" = []))
-)]
-pub(super) async fn status(State(api): State<Api>, id: Id) -> Result<Written, Problem> {
-    let payment = known(&api, id).await?;
-    Ok(Written::of(200, &Status { payment_status: payment.state.name() }))
 }
 
 /// Change the amount or the method of a payment that is not accepted yet.

@@ -30,6 +30,8 @@ struct Place {
     from: IpAddr,
     /// Since which turn it has nothing to do; `None` while a request is served.
     idle_since: Option<u64>,
+    /// What goes on here: a request at work, and a wait that may outlast it.
+    busy: usize,
     leave: Arc<Notify>,
 }
 
@@ -89,7 +91,7 @@ impl Crowd {
         }
         let number = places.next_turn();
         let leave = Arc::new(Notify::new());
-        places.taken.insert(number, Place { from, idle_since: Some(number), leave: leave.clone() });
+        places.taken.insert(number, Place { from, idle_since: Some(number), busy: 0, leave: leave.clone() });
         Seat { crowd: self.clone(), number, leave }
     }
 
@@ -117,7 +119,6 @@ impl Seat {
     }
 
     /// Wait until nobody is served any more but those whose answer is under way.
-    #[allow(dead_code, reason = "for handlers that wait for news, and none does yet")]
     pub(super) async fn house_closes(&self) {
         // The sender is this seat's own house.
         let _ = self.crowd.closes.subscribe().wait_for(|closes| *closes).await;
@@ -142,6 +143,7 @@ impl Seat {
     pub(super) fn begin(self: &Arc<Self>) -> Busy {
         if let Some(place) = self.crowd.lock().taken.get_mut(&self.number) {
             place.idle_since = None;
+            place.busy += 1;
         }
         Busy(self.clone())
     }
@@ -164,7 +166,8 @@ impl Drop for Busy {
         let mut places = seat.crowd.lock();
         let turn = places.next_turn();
         if let Some(place) = places.taken.get_mut(&seat.number) {
-            place.idle_since = Some(turn);
+            place.busy -= 1;
+            place.idle_since = (place.busy == 0).then_some(turn);
         }
         drop(places);
         seat.crowd.changed.notify_one();
@@ -203,7 +206,10 @@ mod tests {
         assert!(ready(seats[4].asked_to_leave()));
         drop(another);
         assert!(seats[0].is_busy());
+        let outlasts = seats[0].begin();
         drop(busy);
+        assert!(seats[0].is_busy(), "something else goes on there");
+        drop(outlasts);
         assert!(!seats[0].is_busy());
     }
 

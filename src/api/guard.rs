@@ -167,7 +167,8 @@ fn unknown_till() -> Refusal {
     Refusal::because(envelope::UNAUTHORIZED, "this request has no token of a known till")
 }
 
-fn token(headers: &HeaderMap) -> Option<&str> {
+/// The token that came with a request, if any did.
+pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
     if let Some(token) = TOKEN_HEADERS.iter().find_map(|name| headers.get(*name)) {
         return token.to_str().ok().map(str::trim);
     }

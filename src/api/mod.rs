@@ -16,7 +16,6 @@ pub mod control;
 mod core;
 mod crowd;
 mod envelope;
-#[allow(dead_code, reason = "a place among the waiting is for handlers that wait for news, and none does yet")]
 mod fair;
 mod gateway;
 mod guard;
@@ -26,6 +25,7 @@ mod openapi;
 mod ops;
 mod origin;
 mod pathless;
+mod patience;
 pub mod problem;
 pub mod sbp;
 mod server;
@@ -151,6 +151,7 @@ struct Room {
     fair: Arc<fair::Fair>,
     attempts: attempts::Attempts,
     described: openapi::Described,
+    tail: core::events::Tail,
 }
 
 impl std::ops::Deref for Api {

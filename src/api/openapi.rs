@@ -19,8 +19,8 @@ use super::{ApiSettings, core, gateway, ops, sbp};
     info(title = "tolov", description = "The till's side of a payment terminal. docs/api.md tells the same in sentences.",
         license(name = "MIT OR Apache-2.0")),
     paths(
-        core::create, core::retrieve, core::status, core::edit, core::cancel, core::accept, core::receipt::receipt,
-        core::receipt::bring_receipt, core::back::refunds, core::back::give_back,
+        core::create, core::list::list, core::retrieve, core::wait::status, core::edit, core::cancel, core::accept, core::receipt::receipt,
+        core::receipt::bring_receipt, core::back::refunds, core::back::give_back, core::events::events,
         sbp::sell, sbp::sale, sbp::cancel, sbp::receipt::receipt, sbp::receipt::bring_receipt, sbp::refunds, sbp::give_back, sbp::products, sbp::search,
         sbp::cash_link, sbp::register_cash_link,
         gateway::click, gateway::payme, gateway::xumo, gateway::xumo_close, gateway::xumo_close_by_get, gateway::click_confirm,

@@ -59,6 +59,8 @@ table! {
     REFUND_REFUSED = "refund_refused" 409 "Correct the amount; GET /api/v1/payment/{id}/refund lists what was given back.";
     NOT_SUPPORTED = "not_supported" 409 "This provider gives no money back from here: use its own cabinet, or give cash and note it.";
     PROVIDER_ERROR = "provider_error" 409 "QRManager refused the question, nothing was changed. Correct what the message names and ask again.";
+    EVENTS_DIVERGED = "events_diverged" 409 "This is another journal than you have followed: the store was restored, or the box replaced. Ask GET /api/v1/payment for all payments and go on from its next.";
+    EVENTS_GONE = "events_gone" 410 "These events are not kept any more. Ask GET /api/v1/payment with since = this id, and go on from its next.";
     TOO_LARGE = "too_large" 413 "Send only the documented fields.";
     NOT_JSON = "not_json" 415 "Send the body as application/json, in UTF-8.";
     INTERNAL = "internal_error" 500 "Ask GET /api/v1/payment/{id}/retrieve before selling again, and report the terminal's log.";

@@ -24,6 +24,7 @@ use super::envelope::{self, Refusal};
 use super::guard;
 use super::listen::{Peer, Place, Stream};
 use super::openapi::Described;
+use super::patience::Patient;
 use super::{Api, ApiSettings, Room, fair, gateway, ops, sbp, tls};
 use crate::clock::Clock;
 use crate::driver::Handle;
@@ -95,6 +96,7 @@ fn router(driver: Handle, history: Arc<dyn History>, settings: ApiSettings) -> R
         fair: Arc::default(),
         attempts: Attempts::default(),
         described: Described::default(),
+        tail: Default::default(),
     }));
     Router::new()
         .merge(gateway::routes())
@@ -164,7 +166,7 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, route
     http.timer(TokioTimer::new())
         .header_read_timeout(limits::wait(limits::HTTP_HEADER_READ_TIMEOUT_MS))
         .max_buf_size(limits::HEADER_MAX_BYTES);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(http.serve_connection(TokioIo::new(Patient::new(stream)), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = seat.asked_to_leave() => {

@@ -3,7 +3,7 @@
 mod early;
 
 use super::*;
-use crate::history::{Filter, JournalLine};
+use crate::history::{ChangeFilter, Changes, Filter, JournalEnds, JournalLine};
 use crate::payment::event::Outcome;
 use crate::payment::fact::Fact;
 use crate::payment::fiscal::backoff_ms;
@@ -128,6 +128,18 @@ impl History for World {
         Ok(rows)
     }
     fn journal(&self, _: i64, _: u32) -> Result<Vec<JournalLine>, HistoryError> {
+        unreachable!("the outbox asks for the queue only")
+    }
+    fn journal_ends(&self) -> Result<JournalEnds, HistoryError> {
+        unreachable!("the outbox asks for the queue only")
+    }
+    fn state_before(&self, _: i64, _: PaymentId) -> Result<Option<&'static str>, HistoryError> {
+        unreachable!("the outbox asks for the queue only")
+    }
+    fn changed_since(&self, _: &ChangeFilter) -> Result<Changes, HistoryError> {
+        unreachable!("the outbox asks for the queue only")
+    }
+    fn line_before(&self, _: UnixMs) -> Result<i64, HistoryError> {
         unreachable!("the outbox asks for the queue only")
     }
     fn payment_of_refund(&self, _: RefundId) -> Result<Option<Payment>, HistoryError> {

@@ -2,6 +2,9 @@
 //! so that replaying the journal from its first line gives the payments as they stand.
 
 mod apply;
+mod moves;
+
+pub use moves::Move;
 
 use super::card::{CardMark, Job, RunId, RunOver, RunResult, SettlementId, SettlementState, Slip};
 use super::fiscal::{ConfirmationState, Fiscal, Receipt};

@@ -273,13 +273,13 @@ impl Auditor<'_> {
         let Some(replay) = replay else { return Ok(()) };
         let Some(payment) = replay.terminal.payments.into_values().next() else { return Ok(()) };
         seen.insert(payment.id);
-        self.stands(&payment)
+        self.stands(&payment, Some(replay.last))
     }
 
-    /// What was replayed is what stands, and keeps the rules.
-    fn stands(&mut self, payment: &Payment) -> rusqlite::Result<()> {
+    /// What was replayed is what stands, and keeps the rules. `last` = the last line about it, where the journal has one.
+    fn stands(&mut self, payment: &Payment, last: Option<i64>) -> rusqlite::Result<()> {
         rules::hold(payment, &mut self.report);
-        self.compare(payment)
+        self.compare(payment, last)
     }
 
     /// Payments that no line since the cut speaks of stand as they stood there.
@@ -288,7 +288,7 @@ impl Auditor<'_> {
         let mut found = statement.query_map([], rows::parse_body::<Payment>)?;
         while let Some(payment) = found.next().transpose()? {
             if seen.insert(payment.id) {
-                self.stands(&payment)?;
+                self.stands(&payment, None)?;
             }
         }
         Ok(())
@@ -314,15 +314,18 @@ struct Replay {
     terminal: Terminal,
     /// Requests for money that its lines let out.
     charges: u32,
+    /// The number of its last line.
+    last: i64,
     broken: bool,
 }
 
 impl Replay {
     fn new(name: &str) -> Self {
-        Self { name: name.into(), terminal: Terminal::new(Policy::default()), charges: 0, broken: false }
+        Self { name: name.into(), terminal: Terminal::new(Policy::default()), charges: 0, last: 0, broken: false }
     }
 
     fn take(&mut self, at_ms: UnixMs, number: i64, fact: &Fact, report: &mut AuditReport) {
+        self.last = number;
         // After a line that does not follow, nothing that comes after it proves anything.
         if self.broken {
             return;

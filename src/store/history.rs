@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::{StoreError, history as explain};
 use super::laid_up::frozen;
-use super::{FILE, rows, schema};
-use crate::history::{Filter, History, HistoryError, JournalLine, QueueFilter};
+use super::{FILE, changes, rows, schema};
+use crate::history::{ChangeFilter, Changes, Filter, History, HistoryError, JournalEnds, JournalLine, QueueFilter};
 use crate::limits;
-use crate::payment::sale::{Method, Payment, PaymentId, RefundId};
+use crate::payment::sale::{Method, Payment, PaymentId, RefundId, UnixMs};
 use crate::snapshot::QueueDepth;
 
 /// The past of one store. Connections are opened when they are needed and kept for the next reader.
@@ -119,6 +119,22 @@ impl History for Archive {
             })?
             .collect()
         })
+    }
+
+    fn journal_ends(&self) -> Result<JournalEnds, HistoryError> {
+        self.read(changes::ends)
+    }
+
+    fn state_before(&self, line: i64, payment: PaymentId) -> Result<Option<&'static str>, HistoryError> {
+        self.read(|conn| changes::state_before(conn, line, payment))
+    }
+
+    fn changed_since(&self, filter: &ChangeFilter) -> Result<Changes, HistoryError> {
+        self.read(|conn| changes::since(conn, filter))
+    }
+
+    fn line_before(&self, at_ms: UnixMs) -> Result<i64, HistoryError> {
+        self.read(|conn| changes::line_before(conn, at_ms))
     }
 
     fn payment_of_refund(&self, id: RefundId) -> Result<Option<Payment>, HistoryError> {

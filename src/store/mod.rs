@@ -13,6 +13,7 @@
 
 mod aside;
 pub mod audit;
+mod changes;
 mod error;
 mod history;
 mod laid_up;

@@ -113,6 +113,17 @@ pub(super) fn put_payment(conn: &Connection, payment: &Payment) -> rusqlite::Res
     Ok(())
 }
 
+/// Number the last line about each payment of a store that was made anew: by the journal, and where no line of it is left, before its first line
+/// in the order in which they were opened.
+pub(super) const NUMBER_LINES: &str = "
+UPDATE payment SET line = 0;
+UPDATE payment SET line = told.seq
+FROM (SELECT payment_id, max(seq) AS seq FROM journal WHERE payment_id IS NOT NULL GROUP BY payment_id) AS told
+WHERE told.payment_id = payment.id;
+UPDATE payment SET line = ranked.place
+FROM (SELECT number, row_number() OVER (ORDER BY number) AS place FROM payment WHERE line = 0) AS ranked
+WHERE ranked.number = payment.number;";
+
 /// Write down a token, once: a second payment or refund under the same key is refused by the primary key.
 pub(super) fn put_token(
     conn: &Connection,

@@ -269,7 +269,9 @@ fn replay_lines(new: &Connection) -> rusqlite::Result<bool> {
     if end.register != Register::default() {
         rows::put_register(new, &end.register)?;
     }
-    replay::each_payment(new, &mut |payment| put_whole(new, payment))
+    let right = replay::each_payment(new, &mut |payment| put_whole(new, payment))?;
+    new.execute_batch(rows::NUMBER_LINES)?;
+    Ok(right)
 }
 
 /// A row that says more than the lines is a line that was lost.
@@ -328,11 +330,14 @@ fn patch_up(new: &Connection, now_ms: i64) -> rusqlite::Result<()> {
     let register: Register =
         new.query_row("SELECT body FROM temp.kept", [], rows::parse_body).optional()?.unwrap_or_default();
     rows::put_register(new, &register)?;
+    new.execute_batch(rows::NUMBER_LINES)?;
     new.execute_batch("INSERT INTO cut_payment SELECT id, body FROM payment")?;
-    // After the last line that is known, and after an older cut, whose payments have just been replaced.
+    // After the last line that is known, and after an older cut, whose payments have just been replaced. Where hardly a line is known, after
+    // the number of payments, each of which has a place before the cut.
     const CUT: &str = "
         INSERT INTO cut (seq, at_ms, why, file, lines, sha256, settlement, register)
-        SELECT max((SELECT coalesce(max(seq), 0) FROM temp.line), (SELECT coalesce(max(seq) + 1, 0) FROM cut)), ?1, 'salvaged',
+        SELECT max((SELECT coalesce(max(seq), 0) FROM temp.line), (SELECT coalesce(max(seq) + 1, 0) FROM cut),
+                   (SELECT count(*) FROM payment)), ?1, 'salvaged',
                'journal.jsonl', (SELECT count(*) FROM temp.line), '', (SELECT body FROM settlement ORDER BY number DESC LIMIT 1),
                (SELECT body FROM register)";
     new.execute(CUT, [now_ms])?;

@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("migrations/0004-receipt-bodies.sql")),
     M::up(include_str!("migrations/0005-created-payments.sql")),
     M::up(include_str!("migrations/0006-fewer-pages-a-sale.sql")),
+    M::up(include_str!("migrations/0007-line-of-last-change.sql")),
 ];
 
 /// What a commit waits for.

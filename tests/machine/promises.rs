@@ -27,6 +27,7 @@ impl World {
         for fact in &done.facts {
             let was = replayed.payments.clone();
             replayed.apply(self.wall_ms, fact).map_err(|e| format!("its own facts do not apply: {e}"))?;
+            self.check_told(fact, &replayed)?;
             for (id, p) in &replayed.payments {
                 let from = was.get(id).map(|w| &w.state);
                 self.check_arrow(from, p, event, fact)?;

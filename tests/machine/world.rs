@@ -6,6 +6,8 @@ mod order;
 mod promises;
 #[path = "sbp.rs"]
 mod sbp;
+#[path = "told.rs"]
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,6 +44,8 @@ pub(crate) struct World {
     /// Every settlement that was begun, as a store keeps it, in their order.
     settled: Vec<Settlement>,
     charged: BTreeMap<PaymentId, u32>,
+    /// Where each payment stands for whoever reads nothing but the lines as they are written.
+    told: BTreeMap<PaymentId, &'static str>,
     /// Refunds that QRManager was asked for.
     sent_back: BTreeSet<RefundId>,
     /// What was reached, for the test that everything can be.
@@ -105,6 +109,7 @@ impl World {
             settlements: Vec::new(),
             settled: Vec::new(),
             charged: BTreeMap::new(),
+            told: BTreeMap::new(),
             sent_back: BTreeSet::new(),
             reached: BTreeSet::new(),
         }

@@ -12,15 +12,17 @@ use crate::payment::terminal::{Register, Terminal};
 use rows::Columns;
 
 impl Auditor<'_> {
-    /// A payment's body, columns, receipts, tokens and refunds.
-    pub(super) fn compare(&mut self, payment: &Payment) -> rusqlite::Result<()> {
+    /// A payment's body, columns, receipts, tokens and refunds, and the number of the last line about it.
+    pub(super) fn compare(&mut self, payment: &Payment, last: Option<i64>) -> rusqlite::Result<()> {
         let id = Some(payment.id);
         let found = self
             .conn
             .prepare_cached("SELECT * FROM payment WHERE id = ?1")?
-            .query_row([payment.id.to_string()], |row| Ok((row.get::<_, String>("body")?, columns(row)?)))
+            .query_row([payment.id.to_string()], |row| {
+                Ok((row.get::<_, String>("body")?, columns(row)?, row.get::<_, i64>("line").ok()))
+            })
             .optional()?;
-        let Some((body, columns)) = found else {
+        let Some((body, columns, line)) = found else {
             self.report.differ("payment", id, "the journal knows it, but its row is gone".into());
             return Ok(());
         };
@@ -32,6 +34,12 @@ impl Auditor<'_> {
         let made = Columns::of(payment);
         if made != columns {
             let text = format!("the journal makes the columns {made:?}, the row has {columns:?}");
+            self.report.differ("payment", id, text);
+        }
+        let cut_at = self.report.cut_at.unwrap_or(0);
+        // A file of an older version has no such column.
+        if line.is_some_and(|line| last.map_or(!(1..=cut_at).contains(&line), |last| last != line)) {
+            let text = format!("the last line about it is {last:?}, its row says {line:?}");
             self.report.differ("payment", id, text);
         }
         self.queue(payment)?;

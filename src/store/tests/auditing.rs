@@ -95,7 +95,7 @@ fn every_kind_of_lie_is_found() {
         ("payment", format!("UPDATE payment SET upstream_id = NULL WHERE id = '{click}'")),
         ("payment", format!("UPDATE payment SET body = '{{' WHERE id = '{click}'")),
         ("payment", format!("DELETE FROM payment WHERE id = '{click}'")),
-        ("payment", "INSERT INTO payment SELECT 99, 'b7e0d1a0-0000-4000-8000-000000000000', method, state, fiscal, amount_minor, currency, NULL, NULL, order_id, upstream_id, shift, attended, resident, created_ms, updated_ms, body FROM payment WHERE number = 4".into()),
+        ("payment", "INSERT INTO payment SELECT 99, 'b7e0d1a0-0000-4000-8000-000000000000', method, state, fiscal, amount_minor, currency, NULL, NULL, order_id, upstream_id, shift, attended, resident, created_ms, updated_ms, body, 0 FROM payment WHERE number = 4".into()),
         ("queue", format!("UPDATE outbox SET state = 'queued' WHERE payment_id = '{click}'")),
         ("queue", format!("UPDATE outbox SET attempts = 0 WHERE payment_id = '{click}'")),
         ("queue", format!("DELETE FROM outbox WHERE payment_id = '{click}'")),

@@ -1,6 +1,7 @@
 //! What a store promises, on real files in temporary directories.
 
 mod auditing;
+mod changing;
 mod damage;
 mod killing;
 mod opening;

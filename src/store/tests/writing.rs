@@ -9,7 +9,7 @@ use crate::limits;
 use crate::payment::fiscal::Fiscal;
 use crate::payment::terminal::Lookup;
 use crate::store::history::{DUE, PARKED, QUEUED, list};
-use crate::store::{FILE, rows};
+use crate::store::{FILE, changes, rows};
 
 #[test]
 fn a_sale_that_was_committed_is_there_after_a_restart() {
@@ -287,6 +287,9 @@ fn no_question_on_the_way_of_a_sale_reads_a_whole_table() {
         DUE,
         QUEUED,
         PARKED,
+        changes::ENDED,
+        changes::FIRST_FROM,
+        changes::BACKWARDS,
         &declined,
         &in_progress,
         &order,
