@@ -131,10 +131,14 @@ impl Step {
         Ok(())
     }
 
-    /// Without a mark of the operation before it, no doubt about a card could be ended by the PinPad's word.
+    /// Without a mark of the operation before it, no doubt about a card could be ended by the PinPad's word. A mark that is older than the
+    /// PinPad's last operation would end it wrongly: then the store is a backup, or the PinPad another one.
     fn learn(&mut self, heard: &Run, end: &RunEnd) -> Result<(), Rejection> {
         let told = heard.result.as_ref().filter(|_| *end == RunEnd::Ended && heard.slip.conflict.is_none());
+        let known = self.t.register.last_card.clone().unwrap_or_default();
         match (told.map(|r| r.class), &heard.slip.rrn) {
+            (Some(ResultClass::Approved), rrn @ Some(_)) if *rrn == known.rrn => Ok(()),
+            (Some(ResultClass::NotFound), None) if known.none => Ok(()),
             (Some(ResultClass::Approved), Some(_)) => self.mark_card(heard),
             (Some(ResultClass::NotFound), None) => {
                 Ok(self.record(Fact::CardMarked { mark: CardMark { none: true, ..CardMark::default() } })?)
@@ -370,10 +374,9 @@ pub(super) fn card_approval(run: &Run, evidence: Option<String>) -> Approval {
 }
 
 impl Terminal {
-    /// Nobody here knows the PinPad's last operation, and it was not asked yet.
+    /// The PinPad was not asked for its last operation since its line came up: it may be another PinPad, or the store yesterday's.
     pub(super) fn has_to_learn(&self) -> bool {
-        let known = self.register.last_card.as_ref().is_some_and(|mark| mark.none || mark.rrn.is_some());
-        self.policy.methods.contains(&Method::Humo) && !known && !self.pinpad.learned
+        self.policy.methods.contains(&Method::Humo) && !self.pinpad.learned
     }
 
     /// Card operations whose end is not known: at work, interrupted or in doubt, oldest first. The run is `None` where nothing of it can be heard any more.
