@@ -23,6 +23,8 @@ mod evening;
 mod pinpad;
 #[path = "days/provider.rs"]
 mod provider;
+#[path = "days/qrm.rs"]
+mod qrm;
 #[path = "days/till.rs"]
 mod till;
 #[path = "days/world.rs"]

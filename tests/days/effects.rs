@@ -30,7 +30,7 @@ impl World {
                     None
                 }
                 Effect::Sbp(order) => {
-                    self.broken = Some(format!("nobody here sells by SBP, and QRManager is asked: {order:?}"));
+                    self.sbp_ordered(order);
                     None
                 }
                 Effect::PinpadRun { run, order } => self.pad.start(run, &order, &mut self.dice, self.faults),
@@ -156,7 +156,7 @@ impl World {
             }
             Method::Click => self.click.charged.get(&p.id).map(|(_, id)| id.clone()),
             Method::Payme => self.payme.charged.get(&p.id).map(|(_, id)| id.clone()),
-            Method::Sbp => None,
+            Method::Sbp => self.qrm.paid(p.id).map(|operation| operation.operation_id.clone()),
         }
     }
 

@@ -50,7 +50,7 @@ pub(crate) struct Pinpad {
     pub(crate) book: Vec<Operation>,
     pub(crate) closed: Vec<RunId>,
     talk: Talk,
-    shift: u64,
+    pub(crate) shift: u64,
     next: u64,
     /// A void's slip shows the sale's RRN, or its own.
     void_shows_sale: bool,

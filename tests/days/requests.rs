@@ -5,7 +5,6 @@ use tolov::driver::{Envelope, Ticket};
 use tolov::payment::card::{RunId, SettlementId};
 use tolov::payment::event::{Confirm, Denial, Event, GiveBack, Reply, SaleRef, Sell, Verdict};
 use tolov::payment::sale::{Method, PaymentId, RefundId, State, Token};
-use tolov::payment::{Currency, Money};
 
 use super::super::disk::Trouble;
 use super::{Act, World};
@@ -116,6 +115,12 @@ impl World {
                 }
             }
             Act::Deliver => self.deliver(),
+            Act::AskForCode(_)
+            | Act::SendBack(..)
+            | Act::Watch(..)
+            | Act::AskBack(..)
+            | Act::Phone(_)
+            | Act::CodeEnds(_) => self.at_qrm(act),
             Act::CableOut => {
                 if let Some(event) = self.pad.lose(&mut self.dice) {
                     batch.push(Envelope::tell(event));
@@ -169,12 +174,12 @@ impl World {
             id,
             run,
             method: intent.method,
-            amount: Money::from_minor(intent.amount, Currency::Uzs),
+            amount: intent.money(),
             code: intent.code.clone(),
             token: intent.token.clone(),
             order_id: None,
-            sbp: None,
-            display: true,
+            sbp: intent.asks_for(),
+            display: intent.method != Method::Sbp || number.is_multiple_of(2),
         }))
     }
 
@@ -195,7 +200,7 @@ impl World {
         let intent = &mut self.intents[number];
         let of = SaleRef::Payment(intent.heard.as_ref()?.id);
         let id = *intent.gives_back.get_or_insert(fresh);
-        let amount = Money::from_minor(intent.amount, Currency::Uzs);
+        let amount = intent.money();
         let token = Some(Token { key: format!("back:{number}"), digest: id.to_string() });
         Some(Event::GiveBack(GiveBack { id: fresh, run, of, amount, token }))
     }
@@ -217,7 +222,8 @@ impl World {
                 self.moved(p)
             } else {
                 let doubted = p.refunds.iter().find(|r| !r.state.is_final())?;
-                doubted.run.as_ref().is_some_and(|run| !self.pad.moved(run.id).is_empty())
+                let by_card = doubted.run.as_ref().is_some_and(|run| !self.pad.moved(run.id).is_empty());
+                by_card || self.qrm.went_back(doubted.id)
             };
             let wrong = self.faults && self.dice.percent(5);
             if wrong {
@@ -298,7 +304,7 @@ impl World {
             self.broken = Some(format!("sale {number} was answered with another one's payment {}", p.id));
             return;
         }
-        let scans = p.state == State::AwaitingPayer && p.method != Method::Humo;
+        let scans = p.state == State::AwaitingPayer && p.method.scans();
         let intent = &mut self.intents[number];
         intent.payment = Some(p.id);
         intent.waiting = Some(ticket);
@@ -325,9 +331,14 @@ impl World {
             let Some(ticket) = &mut self.intents[number].waiting else { continue };
             let Some(Reply::Payment(p)) = ticket.try_settled() else { continue };
             self.intents[number].waiting = None;
+            if p.state.is_in_progress() {
+                // The till shows the code, and asks again until it knows.
+                self.soon(Act::Press(number), 60_000);
+                continue;
+            }
             if matches!(p.state, State::InDoubt { .. }) {
                 self.tally.doubted += 1;
-                if self.dice.percent(20) && p.method != Method::Humo {
+                if self.dice.percent(20) && p.method.scans() {
                     self.soon(Act::Confirm(number), 10_000);
                 }
                 if self.intents[number].repeats() {
@@ -343,10 +354,10 @@ impl World {
                 continue;
             }
             self.later(0, Act::Tell(self.life, Event::Answered { payment: p.id }));
-            if p.state == State::Paid && p.method != Method::Humo {
+            if p.state == State::Paid && p.method.scans() {
                 self.soon(Act::Confirm(number), 120_000);
             }
-            if p.state == State::Paid && p.method == Method::Humo && self.dice.percent(35) {
+            if p.state == State::Paid && !p.method.scans() && self.dice.percent(35) {
                 self.soon(Act::GiveBack(number), 600_000);
             }
             self.intents[number].heard = Some(p);

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use tolov::driver::Ticket;
 use tolov::payment::fiscal::{LinkReceipt, Receipt};
 use tolov::payment::sale::{Method, Payment, PaymentId, Token};
+use tolov::payment::sbp::SbpAsk;
+use tolov::payment::{Currency, Money};
 
 /// One sale that a cashier wants, through all its requests.
 pub(crate) struct Intent {
@@ -28,6 +30,17 @@ pub(crate) struct Intent {
 }
 
 impl Intent {
+    pub(crate) fn money(&self) -> Money {
+        let currency = if self.method == Method::Sbp { Currency::Rub } else { Currency::Uzs };
+        Money::from_minor(self.amount, currency)
+    }
+
+    /// What is asked of QRManager.
+    pub(crate) fn asks_for(&self) -> Option<Box<SbpAsk>> {
+        let ask = SbpAsk { profile: "main".to_owned(), ..SbpAsk::default() };
+        (self.method == Method::Sbp).then(|| Box::new(ask))
+    }
+
     /// A till that can say "the same sale as before".
     pub(crate) fn repeats(&self) -> bool {
         self.token.is_some() || self.code.is_some() || self.method == Method::Humo

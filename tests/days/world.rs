@@ -12,13 +12,14 @@ use tolov::clock::Clock;
 use tolov::driver::{Driver, Envelope, Handle};
 use tolov::payment::card::{RunId, SettlementId};
 use tolov::payment::event::Event;
-use tolov::payment::sale::{Merchant, Method, Payment, PaymentId, Token};
+use tolov::payment::sale::{Merchant, Method, Payment, PaymentId, RefundId, Token};
 use tolov::payment::terminal::Policy;
 
 use super::dice::Dice;
 use super::disk::{Disk, OnDisk, Trouble};
 use super::pinpad::Pinpad;
 use super::provider::Provider;
+use super::qrm::Qrm;
 use super::till::{Intent, receipt};
 
 /// Something that is going to happen.
@@ -28,6 +29,15 @@ pub(crate) enum Act {
     Tell(u64, Event),
     /// A request reaches its provider.
     Charge(Arc<Payment>),
+    /// The same of QRManager's: a code, and money that goes back.
+    AskForCode(Arc<Payment>),
+    SendBack(Arc<Payment>, RefundId),
+    /// The terminal of that life looks how a code or a refund stands.
+    Watch(u64, PaymentId),
+    AskBack(u64, PaymentId, RefundId),
+    /// A customer pays a code, or its time is over.
+    Phone(PaymentId),
+    CodeEnds(PaymentId),
     Speak,
     Press(usize),
     Scan(usize),
@@ -64,11 +74,13 @@ pub(crate) struct Tally {
     pub(crate) settled: u64,
     pub(crate) settled_again: u64,
     pub(crate) joined: u64,
+    pub(crate) by_code: u64,
+    pub(crate) back_by_code: u64,
     pub(crate) steps: u64,
 }
 
 impl Tally {
-    pub(crate) fn named(&self) -> [(&'static str, u64); 13] {
+    pub(crate) fn named(&self) -> [(&'static str, u64); 15] {
         [
             ("paid", self.paid),
             ("paid late", self.late),
@@ -83,6 +95,8 @@ impl Tally {
             ("settled", self.settled),
             ("asked to be settled under a key of an older settlement", self.settled_again),
             ("a card sale found again without a key after another till's", self.joined),
+            ("paid by a code that was shown", self.by_code),
+            ("given back by SBP", self.back_by_code),
         ]
     }
 
@@ -101,6 +115,8 @@ impl Tally {
         self.settled += other.settled;
         self.settled_again += other.settled_again;
         self.joined += other.joined;
+        self.by_code += other.by_code;
+        self.back_by_code += other.back_by_code;
         self.steps += other.steps;
     }
 }
@@ -117,6 +133,7 @@ pub(crate) struct World {
     sequence: u64,
     pub(crate) click: Provider,
     pub(crate) payme: Provider,
+    pub(crate) qrm: Qrm,
     pub(crate) pad: Pinpad,
     pub(crate) intents: Vec<Intent>,
     pub(crate) whose: BTreeMap<PaymentId, usize>,
@@ -134,7 +151,7 @@ pub(crate) struct World {
 }
 
 /// What is sold here.
-const METHODS: [Method; 3] = [Method::Humo, Method::Click, Method::Payme];
+const METHODS: [Method; 4] = [Method::Humo, Method::Click, Method::Payme, Method::Sbp];
 
 pub(crate) fn policy() -> Policy {
     Policy {
@@ -146,6 +163,8 @@ pub(crate) fn policy() -> Policy {
         ask_every_ms: 15_000,
         backoff_min_ms: 1_000,
         backoff_max_ms: 60_000,
+        sbp: [("main".to_owned(), None)].into(),
+        sbp_open_max: 8,
         ..Policy::default()
     }
 }
@@ -171,6 +190,7 @@ impl World {
             sequence: 0,
             click: Provider::default(),
             payme: Provider::default(),
+            qrm: Qrm::default(),
             pad,
             intents: Vec::new(),
             whose: BTreeMap::new(),
@@ -237,8 +257,9 @@ impl World {
 
     fn intent(&mut self, number: usize) -> Intent {
         let method = self.dice.one_of(&METHODS);
-        let keyed = self.dice.percent(50);
-        let brings = method != Method::Humo && self.dice.percent(50);
+        // A till that sells by SBP has to send a key.
+        let keyed = self.dice.percent(50) || method == Method::Sbp;
+        let brings = method.scans() && self.dice.percent(50);
         let shows = format!("88{:016}", number);
         // A card sale without a key is known by its amount alone; two customers of one amount are told apart by their cashier.
         let amount = if keyed || brings {
@@ -349,11 +370,12 @@ impl World {
         self.in_delivery.clear();
         self.results.clear();
         let _ = self.pad.lose(&mut self.dice);
+        self.qrm.forget();
         self.intents.iter_mut().for_each(|i| i.waiting = None);
         for (at, act) in std::mem::take(&mut self.queue) {
             let dropped = match act {
                 Act::Tell(..) | Act::Speak => true,
-                Act::Charge(_) => self.dice.percent(50),
+                Act::Charge(_) | Act::AskForCode(_) | Act::SendBack(..) => self.dice.percent(50),
                 _ => false,
             };
             if !dropped {
