@@ -30,6 +30,7 @@ const TOP_LEVEL: &[&str] = &[
     "cross.toml",
     "deny.toml",
     "docs",
+    "examples",
     "fuzz",
     "hal",
     "rustfmt.toml",

@@ -1,7 +1,7 @@
 //! The envelope of every answer, `{data, error{code,message,data}, is_success}` (seeds 000–002), and the table of refusals.
 
 use axum::body::Bytes;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::json::FieldErrors;
 use super::pathless::pathless;
+use crate::limits;
 use crate::payment::event::Denial;
 use crate::payment::sale::PaymentId;
 
@@ -243,6 +244,13 @@ impl Written {
     pub(super) fn refusal(refusal: &Refusal) -> Self {
         Self::of(refusal.status, &Envelope::<()> { data: None, error: Some(refusal), is_success: false })
     }
+}
+
+/// A refusal that is over in a moment says when to come again.
+pub(super) fn come_again(mut refusal: Response) -> Response {
+    let seconds = limits::wait(limits::OVERLOADED_RETRY_MS).as_secs();
+    refusal.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    refusal
 }
 
 /// What is left to say when even an answer cannot be written.

@@ -10,20 +10,14 @@
 //!     let stream = Stream { news: api.driver.pictures(), waiting };
 //!     // Inside, `waiting.closed().await` is ready when the terminal stops: end the stream then.
 //! }
-//!
-//! async fn status(State(api): State<Api>, may: MayWait) -> Result<Written, Problem> {
-//!     let waiting = may.wait()?; // where the request asks for it; dropped with the end of the wait
-//! }
 //! ```
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -55,10 +49,7 @@ pub(super) async fn take_turn(State(api): State<Api>, request: Request, next: Ne
         }
         Err(refusal) => {
             tracing::info!(till, reason = refusal.reason(), "a till asks too much at once");
-            let mut answer = sbp::refused(&path, refusal);
-            let seconds = limits::wait(limits::OVERLOADED_RETRY_MS).as_secs();
-            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            answer
+            envelope::come_again(sbp::refused(&path, refusal))
         }
     }
 }
@@ -180,34 +171,7 @@ impl Drop for Place {
     }
 }
 
-/// What a request that may have to wait for news needs: a handler asks for it as an argument, before the one that takes the body.
-#[derive(Clone, Debug)]
-pub(super) struct MayWait {
-    turn: Option<Turn>,
-    seat: Option<Arc<Seat>>,
-}
-
-impl MayWait {
-    /// From here on the request only waits, until the returned value is dropped.
-    ///
-    /// # Errors
-    /// That till, or all of them together, wait for too much already.
-    pub(super) fn wait(self) -> Result<Waiting, Problem> {
-        let place = self.turn.as_ref().map(Turn::wait).transpose()?;
-        Ok(Waiting { _place: place, seat: self.seat.map(|seat| (seat.clone(), seat.begin())) })
-    }
-}
-
-impl FromRequestParts<Api> for MayWait {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Infallible> {
-        let extensions = &parts.extensions;
-        Ok(Self { turn: extensions.get::<Turn>().cloned(), seat: extensions.get::<Arc<Seat>>().cloned() })
-    }
-}
-
-/// A request that waits for news, until this is dropped. A handler that always waits asks for it as an argument, one that sometimes does for a [`MayWait`].
+/// A request that waits for news, until this is dropped. A handler asks for it as an argument, before the one that takes the body.
 ///
 /// Its connection is not closed to make room for others.
 #[derive(Debug)]
@@ -229,9 +193,10 @@ impl Waiting {
 impl FromRequestParts<Api> for Waiting {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let Ok(may) = MayWait::from_request_parts(parts, api).await;
-        may.wait()
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
+        let place = parts.extensions.get::<Turn>().map(Turn::wait).transpose()?;
+        let seat = parts.extensions.get::<Arc<Seat>>().cloned();
+        Ok(Self { _place: place, seat: seat.map(|seat| (seat.clone(), seat.begin())) })
     }
 }
 

@@ -8,6 +8,9 @@
 //!                                                                    └► ops       health, metrics, the display's picture, openapi.json
 //! ```
 //!
+//! Before it stand `listen` (addresses, Unix sockets, `tls`) and `crowd` (who makes room in a full house); beside the guard `origin` (pages in browsers),
+//! `attempts` (wrong tokens) and, where money is asked about, `fair` (every till's share).
+//!
 //! `callback` is a door of its own, for a word from outside and nothing else. `docs/api.md` is this room's contract, for whoever writes a till.
 
 mod attempts;

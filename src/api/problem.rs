@@ -201,7 +201,8 @@ impl From<Refusal> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        Written::of(self.status, &self).into_response()
+        let answer = Written::of(self.status, &self).into_response();
+        if self.code == OVERLOADED.code { envelope::come_again(answer) } else { answer }
     }
 }
 
