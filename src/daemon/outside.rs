@@ -108,3 +108,52 @@ pub(super) async fn expect_scans(providers: Arc<Providers>, mut awaited: watch::
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::payment::event::{Delivery, Outcome};
+    use crate::payment::fiscal::Confirmation;
+    use crate::provider::{Asked, Provider};
+
+    /// Counts how often it was told that a payment may come.
+    #[derive(Debug, Default)]
+    struct Expecting(AtomicUsize);
+
+    impl Provider for Expecting {
+        fn charge<'a>(&'a self, _: &'a Payment, _: Ready) -> Asked<'a, Outcome> {
+            unreachable!("nothing is charged by a wait")
+        }
+        fn confirm<'a>(&'a self, _: &'a Payment, _: &'a Confirmation) -> Asked<'a, Delivery> {
+            unreachable!("nothing is confirmed by a wait")
+        }
+        fn expect(&self) -> Asked<'static, ()> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async {})
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_opened_for_each_wait_for_a_scan_and_renewed_as_long_as_it_lasts() {
+        let provider = Arc::new(Expecting::default());
+        let providers = Arc::new(Providers::new().with(Method::Click, provider.clone()));
+        let (counter, awaited) = watch::channel(None);
+        let watching = tokio::spawn(expect_scans(providers, awaited));
+        let after = async |ms: u64| {
+            tokio::time::sleep(limits::wait(ms)).await;
+            provider.0.load(Ordering::SeqCst)
+        };
+        assert_eq!(after(1_000).await, 0);
+        counter.send_replace(Some((PaymentId(uuid::Uuid::from_u128(1)), Method::Click)));
+        assert_eq!(after(1).await, 1);
+        assert_eq!(after(limits::PROVIDER_READY_MS).await, 2);
+        counter.send_replace(Some((PaymentId(uuid::Uuid::from_u128(2)), Method::Click)));
+        assert_eq!(after(1).await, 3);
+        counter.send_replace(None);
+        assert_eq!(after(10 * limits::PROVIDER_READY_MS).await, 3);
+        drop(counter);
+        watching.await.expect("it ends with the driver");
+    }
+}

@@ -1,4 +1,6 @@
-//! What the driver does when a line is refused that should never be.
+//! What the driver does when a line is refused that should never be, and when an effect is seen first.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
@@ -11,8 +13,8 @@ use crate::payment::{Currency, Money};
 use crate::snapshot::QueueDepth;
 use crate::store::Store;
 
-/// A store whose rules no approval passes.
-struct Picky(Store);
+/// A store whose rules no approval passes, and whose disk may be gone.
+struct Picky(Store, Arc<AtomicBool>);
 
 impl Ledger for Picky {
     fn open_items(&mut self) -> Result<OpenItems, LedgerError> {
@@ -39,6 +41,9 @@ impl Ledger for Picky {
     }
 
     fn commit(&mut self) -> Result<(), LedgerError> {
+        if self.1.load(Ordering::SeqCst) {
+            return Err(LedgerError::Other("the disk is gone".to_owned()));
+        }
         self.0.commit()
     }
 
@@ -51,25 +56,51 @@ impl Ledger for Picky {
     }
 }
 
-#[test]
-fn an_approval_that_breaks_a_rule_of_the_store_is_a_doubt_that_its_till_hears() {
+fn driver() -> (Driver<Picky>, Handle, Arc<AtomicBool>) {
     let policy = Policy { methods: vec![Method::Click], merchant: Some(Merchant::default()), ..Policy::default() };
-    let store = Picky(Store::in_memory().unwrap());
+    let gone = Arc::new(AtomicBool::new(false));
+    let store = Picky(Store::in_memory().unwrap(), gone.clone());
     let (mut driver, handle) = Driver::new(store, policy, Clock::system()).unwrap();
     driver.begin();
-    let payment = PaymentId(Uuid::from_u128(1));
-    let sell = Sell {
-        id: payment,
+    (driver, handle, gone)
+}
+
+fn sale(number: u128) -> Event {
+    Event::Sell(Sell {
+        id: PaymentId(Uuid::from_u128(number)),
         run: RunId(Uuid::nil()),
         method: Method::Click,
         amount: Money::from_minor(50_000, Currency::Uzs),
-        code: Some("880101698207133392".to_owned()),
+        code: Some(format!("8801016982071{number:05}")),
         token: None,
         order_id: None,
         sbp: None,
         display: true,
-    };
-    let (envelope, mut accepted) = Envelope::ask(Event::Sell(sell));
+    })
+}
+
+#[test]
+fn a_charge_is_foreseen_before_its_commit_and_released_only_after_it() {
+    let (driver, _handle, gone) = driver();
+    let (foreseen, seen) = std::sync::mpsc::channel();
+    let mut driver = driver.foreseen_by(Box::new(move |effect| foreseen.send(effect.clone()).unwrap()));
+    let charged = |effects: &[Effect]| effects.iter().filter(|e| matches!(e, Effect::Charge { .. })).count();
+
+    let released = driver.take(vec![Envelope::tell(sale(1))]);
+    let ahead: Vec<Effect> = seen.try_iter().collect();
+    assert_eq!((charged(&ahead), charged(&released)), (1, 1));
+
+    gone.store(true, Ordering::SeqCst);
+    let released = driver.take(vec![Envelope::tell(sale(2))]);
+    let ahead: Vec<Effect> = seen.try_iter().collect();
+    assert_eq!((charged(&ahead), charged(&released)), (1, 0), "what was made ready is all that happened");
+}
+
+#[test]
+fn an_approval_that_breaks_a_rule_of_the_store_is_a_doubt_that_its_till_hears() {
+    let (mut driver, handle, _) = driver();
+    let payment = PaymentId(Uuid::from_u128(1));
+    let (envelope, mut accepted) = Envelope::ask(sale(1));
     driver.take(vec![envelope]);
     let mut ticket = accepted.try_recv().unwrap().unwrap();
     assert!(ticket.try_settled().is_none());
