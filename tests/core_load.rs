@@ -87,7 +87,7 @@ fn two_hundred_threads_with_twenty_tokens_make_twenty_payments_and_twenty_charge
         }
     }
     charged.sort();
-    let wanted: Vec<(i64, String)> = (0..TOKENS).map(|n| ((500 + n as i64) * 100, code(n))).collect();
+    let wanted: Vec<(i64, String)> = (0..TOKENS).zip(500_i64..).map(|(n, sums)| (sums * 100, code(n))).collect();
     assert_eq!(charged, wanted, "the provider's own books");
     bench.audit();
 }

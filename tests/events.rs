@@ -56,9 +56,7 @@ fn get(bench: &Bench, path: &str) -> Value {
 /// Everything that stands in the journal now.
 fn journal(bench: &Bench) -> Vec<JournalLine> {
     use tolov::history::History as _;
-    Archive::open(&bench.store())
-        .and_then(|past| Ok(past.journal(0, 1_000_000).expect("the journal")))
-        .expect("a store")
+    Archive::open(&bench.store()).map(|past| past.journal(0, 1_000_000).expect("the journal")).expect("a store")
 }
 
 /// What a till has to hear of a line.

@@ -134,16 +134,18 @@ fn a_last_line_that_was_taken_away_is_missed_by_what_it_made() {
     assert_eq!(proof(&store).differences.iter().map(|d| d.of).collect::<Vec<_>>(), ["register"]);
 }
 
+/// A card sale whose run has that name.
+fn with_run(number: u128, run: u128) -> Fact {
+    let mut fact = opened(number, Method::Humo, None);
+    if let Fact::Opened { run: named, .. } = &mut fact {
+        *named = Some((run_id(run), None));
+    }
+    fact
+}
+
 /// Stories that the machine would never tell, written by the store's own means: rows and lines agree, and the story is wrong.
 #[test]
 fn a_wrong_story_is_found_even_if_rows_and_lines_agree() {
-    let with_run = |number: u128, run: u128| {
-        let mut fact = opened(number, Method::Humo, None);
-        if let Fact::Opened { run: named, .. } = &mut fact {
-            *named = Some((run_id(run), None));
-        }
-        fact
-    };
     let bind = |code: &str| Fact::CodeBound { payment: id(1), method: None, code: code.into() };
     let sold = || vec![opened(1, Method::Click, Some("code")), approved(1, Fiscal::Owed), brought(1)];
     let parked = || vec![Fact::ReceiptParked { payment: id(1), number: 1, error: "code 7".into() }];
