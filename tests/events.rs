@@ -5,6 +5,8 @@
 #[path = "events/client.rs"]
 mod client;
 mod support;
+#[path = "events/waiting.rs"]
+mod waiting;
 
 use std::fs;
 use std::io;
