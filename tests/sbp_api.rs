@@ -417,7 +417,7 @@ async fn sales_of_other_methods_are_nothing_that_this_door_knows() {
 #[tokio::test]
 async fn a_terminal_without_a_qr_terminal_says_so() {
     let (counter, _dir) = counter::Counter::open(Setup {
-        settings: |listen| tolov::api::ApiSettings { sbp: [].into(), questions: None, ..bench::settings(listen) },
+        settings: || tolov::api::ApiSettings { sbp: [].into(), questions: None, ..bench::settings() },
         ..Setup::default()
     })
     .await;

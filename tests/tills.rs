@@ -405,10 +405,9 @@ async fn a_till_that_waits_while_the_terminal_stops_is_told_so_and_finds_its_pay
 
 #[tokio::test]
 async fn a_fault_in_a_handler_costs_one_answer() {
-    let settings = |address| {
-        let mut settings = tolov::api::ApiSettings::on(address);
-        settings.till_of = std::sync::Arc::new(|token| if token == "boom" { panic!("a fault") } else { None });
-        settings
+    let settings = || tolov::api::ApiSettings {
+        till_of: std::sync::Arc::new(|token| if token == "boom" { panic!("a fault") } else { None }),
+        ..tolov::api::ApiSettings::default()
     };
     let (counter, _dir) = Counter::open(Setup { replies: vec![paid("1")], settings, ..Setup::default() }).await;
     let told = counter.till.post_as("/payment/click", &[("x_auth_token", "boom")], SALE).await;

@@ -45,7 +45,7 @@ pub use tls::Certificate;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -117,12 +117,6 @@ impl Default for ApiSettings {
 }
 
 impl ApiSettings {
-    /// The usual ones; a till's address changes nothing about them.
-    #[must_use]
-    pub fn on(_listen: SocketAddr) -> Self {
-        Self::default()
-    }
-
     fn unit(&self, method: Method) -> Unit {
         match method {
             Method::Humo => self.humo_unit,

@@ -8,7 +8,6 @@ pub mod till;
 pub mod vendor;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -48,7 +47,7 @@ pub struct Setup {
     pub replies: Vec<Reply>,
     pub cards: Vec<Card>,
     pub qrm: Qrm,
-    pub settings: fn(SocketAddr) -> ApiSettings,
+    pub settings: fn() -> ApiSettings,
 }
 
 impl Default for Setup {
@@ -61,7 +60,7 @@ impl Default for Setup {
             replies: Vec::new(),
             cards: Vec::new(),
             qrm: Qrm::default(),
-            settings: ApiSettings::on,
+            settings: ApiSettings::default,
         }
     }
 }
@@ -133,7 +132,7 @@ impl Counter {
         let address = listener.local_addr().unwrap();
         let place = api::Place::at(listener).unwrap();
         let (api_ended, api_end) = oneshot::channel();
-        let (api_handle, settings) = (handle.clone(), (setup.settings)(address));
+        let (api_handle, settings) = (handle.clone(), (setup.settings)());
         let mut stopping = stopping;
         tokio::spawn(async move {
             let stopped = async move {

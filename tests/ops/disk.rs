@@ -85,7 +85,7 @@ fn while_the_disk_hangs_the_terminal_is_alive_not_ready_and_tells_its_numbers() 
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
     listener.set_nonblocking(true).expect("a listener for tasks");
-    let settings = ApiSettings { metrics, ..ApiSettings::on(address) };
+    let settings = ApiSettings { metrics, ..ApiSettings::default() };
     let serving = std::thread::spawn(move || {
         runtime().block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");

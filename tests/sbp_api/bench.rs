@@ -2,7 +2,6 @@
 
 #![allow(unreachable_pub, clippy::unwrap_used)]
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -22,7 +21,7 @@ pub async fn open(qrm: Qrm) -> (Counter, tempfile::TempDir) {
     Counter::open(Setup { qrm, settings, ..Setup::default() }).await
 }
 
-pub fn settings(listen: SocketAddr) -> ApiSettings {
+pub fn settings() -> ApiSettings {
     let as_it_is = SbpProfile { link: str::to_owned, strict_nomenclature: false };
     let web = |link: &str| link.replacen("https://qr.", "https://web.qr.", 1);
     ApiSettings {
@@ -34,7 +33,7 @@ pub fn settings(listen: SocketAddr) -> ApiSettings {
         ]
         .into(),
         questions: Some(Arc::new(Oracle)),
-        ..ApiSettings::on(listen)
+        ..ApiSettings::default()
     }
 }
 

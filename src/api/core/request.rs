@@ -331,7 +331,7 @@ mod tests {
     use super::*;
 
     fn settings() -> ApiSettings {
-        ApiSettings::on(std::net::SocketAddr::from(([127, 0, 0, 1], 1)))
+        ApiSettings::default()
     }
 
     fn read(money: &str) -> Result<CreateRequest, String> {
