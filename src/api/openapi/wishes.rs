@@ -102,7 +102,7 @@ fn narrow(name: &str, field: &mut Value) {
     if NUMBERS.contains(&name) {
         let description = rules.remove("description");
         let example = rules.remove("example");
-        *field = json!({"description": description, "oneOf": [field, {"type": "integer", "minimum": 0}]});
+        *field = json!({"description": description, "oneOf": [field, {"type": "integer", "minimum": 0, "maximum": 999_999_999_999_999_u64}]});
         if let Some(example) = example {
             field["example"] = example;
         }
