@@ -211,7 +211,7 @@ impl World {
         // Keep the name as a reader would, who types it in.
         if let Some(id) = data["transaction_id"].as_str()
             && command.text.contains("--json")
-            && data["qr_link"].is_string()
+            && (data["qr_link"].is_string() || command.text.contains("/create\""))
         {
             self.sale = Some((id.to_owned(), data["qr_link"].as_str().map(str::to_owned)));
             self.shell.run(&format!("ID={id}"));

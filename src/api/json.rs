@@ -158,11 +158,13 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A till's own number: a JSON string or, since numbers arrive both ways, digits.
+    /// A till's own number: a JSON string or, since numbers arrive both ways, up to 15 digits, which no float has changed on their way.
     pub(super) fn number(&mut self, name: &str) -> Option<String> {
-        let is_digits = self.known.get(name).is_some_and(|value| value.get().bytes().all(|b| b.is_ascii_digit()));
-        let most = limits::ORDER_ID_MAX_CHARS;
-        if is_digits { self.text(&[name], Need::Optional, most) } else { self.words(name, Need::Optional, most) }
+        let digits = self.known.get(name).filter(|value| value.get().bytes().all(|b| b.is_ascii_digit()));
+        match digits.map(|digits| digits.get().to_owned()) {
+            Some(digits) if digits.len() <= 15 => Some(digits),
+            _ => self.words(name, Need::Optional, limits::ORDER_ID_MAX_CHARS),
+        }
     }
 
     fn sized(&mut self, name: &str, text: &str, max_chars: usize) -> Option<String> {
