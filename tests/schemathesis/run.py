@@ -154,7 +154,7 @@ def ask(schemathesis, demo, folder):
 def run(command, demo, folder):
     tally = folder / "answers.json"
     environment = {
-        "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(folder),
+        "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8", "HOME": str(folder),
         "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py"), "TILL_TOKEN": demo.token, "ANSWERS": str(tally),
     }
     done = subprocess.run(
