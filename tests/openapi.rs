@@ -175,3 +175,28 @@ async fn every_route_is_described_and_every_operation_has_a_name_of_its_own() {
         assert!(names.contains(name), "a link leads to {name}, and there is none");
     }
 }
+
+#[tokio::test]
+async fn the_page_for_people_has_every_operation_and_code_and_asks_nobody_for_anything() {
+    let (counter, _dir) = bench::open(Qrm::with_main()).await;
+    let document = counter.till.get("/openapi.json").await.json();
+    let page = counter.till.get("/reference").await;
+    assert_eq!(page.status, 200);
+    let head = page.head.to_ascii_lowercase();
+    assert!(head.contains("content-security-policy: default-src 'none'; style-src 'unsafe-inline'"), "{head}");
+    assert!(head.contains("content-type: text/html; charset=utf-8"), "{head}");
+    let body = &page.body;
+    for (_, item) in document["paths"].as_object().unwrap() {
+        for operation in item.as_object().unwrap().values() {
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(body.contains(&format!("<h3 id=\"{name}\">")), "{name} is not on the page");
+        }
+    }
+    assert_eq!(body.matches("<pre>curl -s ").count(), body.matches("<h3 id=").count());
+    for row in tolov::api::problem::TABLE {
+        assert!(body.contains(&format!("<td><code>{}</code>", row.code)), "{}", row.code);
+    }
+    for from_elsewhere in ["src=", "<link", "<script", "url(", "@import", "href=\"h"] {
+        assert!(!body.contains(from_elsewhere), "{from_elsewhere}");
+    }
+}

@@ -2,6 +2,7 @@
 //! for. Nothing is described here that a handler could not do.
 
 mod links;
+pub(super) mod reference;
 mod wishes;
 
 use axum::body::Bytes;
@@ -25,7 +26,7 @@ use super::{ApiSettings, core, gateway, ops, sbp};
         sbp::cash_link, sbp::register_cash_link,
         gateway::click, gateway::payme, gateway::xumo, gateway::xumo_close, gateway::xumo_close_by_get, gateway::click_confirm,
         gateway::payme_confirm, gateway::cancel, gateway::status,
-        ops::health::live, ops::health::ready, ops::numbers, ops::screen::screen, ops::openapi,
+        ops::health::live, ops::health::ready, ops::numbers, ops::screen::screen, ops::openapi, ops::reference,
     ),
     components(schemas(Problem, NoData)),
     tags((name = "payment", description = "Every method of payment by one door (seed 003)"),
@@ -51,12 +52,18 @@ impl Modify for Token {
 #[derive(Default)]
 pub(super) struct Described {
     document: OnceLock<Bytes>,
+    page: OnceLock<Bytes>,
 }
 
 impl Described {
     /// As it is served.
     pub(super) fn document(&self, settings: &ApiSettings) -> Bytes {
         self.document.get_or_init(|| document(settings).to_string().into()).clone()
+    }
+
+    /// The same for people.
+    pub(super) fn page(&self, settings: &ApiSettings) -> Bytes {
+        self.page.get_or_init(|| reference::page(&document(settings)).into()).clone()
     }
 }
 

@@ -10,6 +10,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::openapi::reference::POLICY;
 use super::{Api, envelope};
 use crate::metrics;
 
@@ -22,6 +23,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/metrics", get(numbers))
         .route("/screen.png", get(screen::screen))
         .route("/openapi.json", get(openapi))
+        .route("/reference", get(reference))
 }
 
 /// The terminal in numbers. docs/metrics.md tells each of them.
@@ -40,4 +42,15 @@ pub(super) async fn numbers(State(api): State<Api>) -> Response {
 #[utoipa::path(get, path = "/openapi.json", operation_id = "describeApi", tag = "ops", responses((status = 200, description = "OpenAPI 3.1")))]
 pub(super) async fn openapi(State(api): State<Api>) -> envelope::Written {
     envelope::Written { status: 200, body: api.described.document(&api.settings) }
+}
+
+/// The same document for people: a page of its own, which loads nothing from anywhere.
+#[utoipa::path(
+    get, path = "/reference", operation_id = "readReference", tag = "ops",
+    responses((status = 200, description = "The page", content_type = "text/html", body = String))
+)]
+pub(super) async fn reference(State(api): State<Api>) -> Response {
+    let kind = (header::CONTENT_TYPE, "text/html; charset=utf-8");
+    let policy = (header::CONTENT_SECURITY_POLICY, POLICY);
+    ([kind, policy], api.described.page(&api.settings)).into_response()
 }
