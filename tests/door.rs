@@ -1,6 +1,7 @@
 //! The tills' door from outside: where it can be found, over what, and that nobody who stands in it keeps others out. The real daemon, over real
 //! sockets.
 
+#![cfg(feature = "demo")]
 #![allow(clippy::unwrap_used)]
 
 #[path = "door/fair.rs"]
