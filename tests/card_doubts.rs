@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use hal::sim::pinpad::{Behaviour, Moment, Script};
@@ -25,8 +26,18 @@ fn id(answer: &Value) -> String {
     told.unwrap_or_else(|| panic!("no transaction_id in {answer}")).to_owned()
 }
 
+/// The PinPad's door; while the PinPad is asked what it did last, whoever comes is told to come again.
+fn asked(bench: &Bench, body: &Value) -> Value {
+    let answer = RefCell::new(Value::Null);
+    bench.until("the PinPad is free", || {
+        *answer.borrow_mut() = bench.post("/payment/xumo", &body.to_string()).json();
+        answer.borrow()["error"]["message"] != "PINPAD_BUSY"
+    });
+    answer.into_inner()
+}
+
 fn sells(bench: &Bench, minor: u64) -> String {
-    let answer = bench.post("/payment/xumo", &json!({ "amount": minor }).to_string()).json();
+    let answer = asked(bench, &json!({ "amount": minor }));
     assert_eq!(answer["isSuccess"], json!(true), "{answer}\n{}", bench.log());
     id(&answer)
 }
@@ -34,22 +45,20 @@ fn sells(bench: &Bench, minor: u64) -> String {
 /// A sale in whose middle the cable is pulled.
 fn sells_without_cable(bench: &Bench, minor: u64, moment: Moment) -> String {
     bench.vendors.pinpad.set_next(Script::at_once(Behaviour::CablePulled(moment)));
-    let answer = bench.post("/payment/xumo", &json!({ "amount": minor }).to_string()).json();
+    let answer = asked(bench, &json!({ "amount": minor }));
     assert_eq!(answer["error"]["code"], json!(900), "{answer}\n{}", bench.log());
     id(&answer)
 }
 
 fn voids(bench: &Bench, sale: &str, minor: u64) {
-    let body = json!({ "amount": minor, "is_return": true, "request_id": sale }).to_string();
-    let answer = bench.post("/payment/xumo", &body).json();
+    let answer = asked(bench, &json!({ "amount": minor, "is_return": true, "request_id": sale }));
     assert_eq!(answer["isSuccess"], json!(true), "{answer}\n{}", bench.log());
 }
 
 /// Money that goes back while the cable is pulled.
 fn gives_back_without_cable(bench: &Bench, sale: &str, minor: u64, moment: Moment) {
     bench.vendors.pinpad.set_next(Script::at_once(Behaviour::CablePulled(moment)));
-    let body = json!({ "amount": minor, "is_return": true, "request_id": sale }).to_string();
-    let answer = bench.post("/payment/xumo", &body).json();
+    let answer = asked(bench, &json!({ "amount": minor, "is_return": true, "request_id": sale }));
     assert_eq!(answer["error"]["code"], json!(900), "{answer}\n{}", bench.log());
 }
 

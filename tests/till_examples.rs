@@ -70,6 +70,7 @@ fn sells_and_brings_its_receipt(command: Command) {
 fn finishes_what_it_had_begun(command: fn() -> Command) {
     let mut bench = Bench::with_pinpad_and_qrm(|_| {});
     bench.start();
+    let mut finished = 0;
     for order in 0..12_u32 {
         let code = format!("88{order:016}");
         let run = || till(command(), &bench, "till.json", 500 + order, &code);
@@ -77,12 +78,18 @@ fn finishes_what_it_had_begun(command: fn() -> Command) {
         std::thread::sleep(Duration::from_millis(u64::from(order) * 12));
         child.kill().expect("SIGKILL");
         child.wait().expect("its end");
+        // A till that was quick enough has finished before it was killed, and has nothing left to finish.
+        if charges(&bench, &code) == 1 && !bench.dir.path().join("till.json").exists() {
+            continue;
+        }
         let output = run().output().expect("the till");
         let said = said(&output);
         assert!(output.status.success(), "{said}");
         assert!(said.contains(" paid\n"), "{said}");
         assert_eq!(charges(&bench, &code), 1, "order {order}: {said}");
+        finished += 1;
     }
+    assert!(finished > 0, "no till was killed in the middle of its work");
     bench.audit();
 }
 

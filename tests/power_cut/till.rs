@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tolov::demo::gateway::Entry;
@@ -9,6 +10,9 @@ use tolov::demo::gateway::Entry;
 use super::sbp;
 use super::wish::{Method, Wish};
 use crate::support::{Vendors, http};
+
+/// How often it comes again to a PinPad that is busy.
+const PINPAD_BUSY_TRIES: u32 = 40;
 
 /// What the till was told last about what it wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +103,15 @@ impl Till {
         let (path, body) = self.orders[at].request();
         let key = format!("order-{at}");
         let headers = [("Idempotency-Key", key.as_str()), sbp::TOKEN];
-        let answer = http::post(self.address, &path, &body.to_string(), &headers)?.json();
+        let mut answer = http::post(self.address, &path, &body.to_string(), &headers)?.json();
+        // After a start the PinPad is asked what it did last: whoever comes in that second is told to come again.
+        for _ in 0..PINPAD_BUSY_TRIES {
+            if answer["error"]["message"] != "PINPAD_BUSY" {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+            answer = http::post(self.address, &path, &body.to_string(), &headers)?.json();
+        }
         let told = self.understood(at, &answer);
         // A refusal that began nothing may name another payment, the one that stands in the way.
         let began = told != Told::Nothing;
