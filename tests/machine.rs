@@ -26,7 +26,7 @@ fn runner(cases: u32) -> TestRunner {
 fn whatever_happens_in_whatever_order_the_promises_hold_and_every_state_is_reached() {
     let reached = Mutex::new(BTreeSet::new());
     let moves = prop::collection::vec(any::<Move>(), 1..180);
-    runner(4_000)
+    runner(6_000)
         .run(&moves, |moves| {
             let mut world = World::new();
             for (kind, which, detail) in moves {

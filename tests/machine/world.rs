@@ -133,7 +133,7 @@ impl World {
     pub(crate) fn happen(&mut self, kind: u8, which: u8, detail: u16) -> Result<(), String> {
         self.wall_ms += 1 + i64::from(detail % 1_000);
         self.monotonic_ms += 1 + u64::from(detail % 1_000);
-        let event = match kind % 46 {
+        let event = match kind % 48 {
             0..=4 => self.sale(which, detail),
             5 => Event::Scanned { text: CODES[usize::from(which) % CODES.len()].to_owned() },
             6 => Event::Scanned { text: format!("8{:017}", self.journal.len()) },
@@ -178,8 +178,9 @@ impl World {
             }
             29 if detail % 8 == 0 => Event::CloseSales { why: "the store was set aside".into() },
             30 => return self.whole_run(detail),
-            32..=39 => self.shown_code(kind % 46, which, detail),
-            40..=45 => self.order(kind % 46, which, detail),
+            32..=39 => self.shown_code(kind % 48, which, detail),
+            40..=45 => self.order(kind % 48, which, detail),
+            46 | 47 => return self.whole_refund(which, detail),
             29 => Event::OpenSales { name: "anna".into(), reason: "checked".into() },
             _ => {
                 self.monotonic_ms += u64::from(detail);
@@ -288,6 +289,13 @@ impl World {
             self.step(&Event::PinpadSaid { run, sequence, said })?;
         }
         self.step(&Event::PinpadFinished { run, end: RunEnd::Ended })
+    }
+
+    /// Money is asked back, and the PinPad says everything about it, yes or no.
+    fn whole_refund(&mut self, which: u8, detail: u16) -> Result<(), String> {
+        let asked = self.give_back(which, detail);
+        self.step(&asked)?;
+        self.whole_run(if detail % 3 == 0 { 10 * (detail / 10) } else { detail })
     }
 
     fn give_back(&mut self, which: u8, detail: u16) -> Event {
