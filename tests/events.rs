@@ -324,6 +324,8 @@ fn a_till_may_follow_so_many_times_and_sales_go_on_beside_it_and_a_crowd() {
 #[test]
 fn a_till_that_was_off_catches_up_by_the_list_and_goes_on_with_events() {
     let bench = running();
+    // A new terminal writes down what the PinPad did last: then nothing but sales is news.
+    bench.wait_for_pinpad();
     let numbers = 1..=25;
     let sales: Vec<Value> = numbers.map(|number| sell(&bench, number)).collect();
     let since = get(&bench, "/api/v1/payment?limit=10");

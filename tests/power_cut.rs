@@ -464,7 +464,7 @@ fn cut_at_every_sync_of_sales_at_a_sticker_on_a_disk_that_forgets_it_registers_i
 fn cut_at_moments_that_nobody_chose_the_terminal_tells_the_truth_and_moves_money_once() {
     for disk in [Disk::Keeps, Disk::Forgets] {
         side_by_side(disk, |world, place| {
-            for life in 0..8 {
+            for life in 0..10 {
                 let time = Duration::from_millis(20 + world.below(1_500));
                 let plan = MIX[(life + place as usize) % MIX.len()];
                 world.live(Cut::After(time), plan);

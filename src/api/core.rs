@@ -16,17 +16,14 @@ pub(super) mod wait;
 use axum::Router;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use std::any::Any;
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
 use super::envelope::Written;
 use super::gateway;
-use super::json::FieldErrors;
-use super::problem::{self, Problem};
+use super::problem::{self, Problem, denied, panicked, unexpected};
 use super::sbp::{Id, Knock};
 use super::{Api, Room};
 use crate::driver::Ticket;
@@ -35,7 +32,9 @@ use crate::payment::event::{Denial, Event, Reply};
 use crate::payment::order::{Ask, Asked};
 use crate::payment::sale::{Payment, PaymentId};
 use answer::{Created, Retrieved, Taken};
+use query::Query;
 use request::{AcceptRequest, CancelRequest, CreateRequest, EditRequest};
+use wait::wait_ms;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
@@ -50,10 +49,6 @@ pub(super) fn routes() -> Router<Api> {
         .route("/api/v1/payment/{id}/receipt", get(receipt::receipt).post(receipt::bring_receipt))
         .route("/api/v1/payment/{id}/refund", get(back::refunds).post(back::give_back))
         .layer(CatchPanicLayer::custom(panicked))
-}
-
-fn panicked(what: Box<dyn Any + Send>) -> Response {
-    Problem::from(super::server::panicked(what.as_ref())).into_response()
 }
 
 /// Make a payment known. Nobody is asked for money before it is accepted.
@@ -140,7 +135,7 @@ pub(super) async fn cancel(State(api): State<Api>, id: Id, knock: Knock) -> Resu
 )]
 pub(super) async fn accept(State(api): State<Api>, id: Id, uri: Uri, knock: Knock) -> Result<Written, Problem> {
     let id = named(id)?;
-    let wait_ms = wait_ms(&uri)?;
+    let wait_ms = wait_ms(&Query::read(&uri)?)?;
     let (token, accept) = AcceptRequest::read(&knock.body)?.asked(knock.till(), id);
     let what = Asked::Accept(accept);
     let ticket = asked(&api, Ask { payment: id, token, what }).await?;
@@ -155,14 +150,19 @@ async fn ask(api: &Room, event: Event) -> Result<Ticket, Problem> {
     api.driver.ask(event).await.map_err(|denial| denied(&denial))
 }
 
-/// The same of a payment's own operations: what its status forbids is 400 there (seed 003).
+/// The same of a payment's own operations: what its status forbids is 400 there, and a payment that nobody knows is told in the words of
+/// seed 003.
 async fn asked(api: &Room, wish: Ask) -> Result<Ticket, Problem> {
-    api.driver.ask(Event::Ask(Box::new(wish))).await.map_err(|denial| match &denial {
-        Denial::WrongState { payment, state, .. } => {
-            tracing::info!(%denial, "a till was refused");
-            Problem::because(problem::INVALID_STATUS, denial.to_string()).about(*payment).in_state(state)
+    let id = wish.payment;
+    api.driver.ask(Event::Ask(Box::new(wish))).await.map_err(|denial| {
+        let told = denied(&denial);
+        match &denial {
+            Denial::NotFound { .. } => Problem::no_payment(&id.to_string()),
+            Denial::WrongState { payment, state, .. } => {
+                Problem::because(problem::INVALID_STATUS, denial.to_string()).about(*payment).in_state(state)
+            }
+            _ => told,
         }
-        _ => denied(&denial),
     })
 }
 
@@ -174,21 +174,6 @@ async fn within(ticket: Ticket, wait_ms: u64) -> Reply {
     }
     // The daemon's end while it waits changes nothing about what was begun.
     tokio::time::timeout(limits::wait(wait_ms), ticket.settled()).await.ok().and_then(Result::ok).unwrap_or(first)
-}
-
-/// `wait` of a query: whole seconds.
-fn wait_ms(uri: &Uri) -> Result<u64, Problem> {
-    let Some(text) = parameter(uri, "wait") else { return Ok(0) };
-    let most = limits::LONG_POLL_MAX_MS / 1_000;
-    let seconds = text.parse::<u64>().ok().filter(|seconds| *seconds <= most);
-    let seconds = seconds.ok_or_else(|| FieldErrors::of("wait", format!("Send whole seconds, 0 to {most}.")))?;
-    Ok(seconds * 1_000)
-}
-
-/// A parameter of a query. Nothing that is asked for here has characters that a query would write differently.
-fn parameter<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
-    let pairs = uri.query().unwrap_or_default().split('&');
-    pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 /// The name in the path.
@@ -205,23 +190,4 @@ async fn known(api: &Room, id: Id) -> Result<Arc<Payment>, Problem> {
         Ok(None) => Err(Problem::no_payment(&id.to_string())),
         Err(why) => Err(Problem::because(problem::STORE_FAILED, why)),
     }
-}
-
-/// A refusal; of a payment that nobody knows in the words of seed 003.
-fn denied(denial: &Denial) -> Problem {
-    tracing::info!(%denial, "a till was refused");
-    match denial {
-        Denial::NotFound { what } => match what.strip_prefix("transaction_id ") {
-            Some(id) => Problem::no_payment(id),
-            None => Problem::from(denial),
-        },
-        _ => Problem::from(denial),
-    }
-}
-
-/// The driver answered about something else than was asked: a bug there, told honestly here.
-fn unexpected(_: &Reply) -> Problem {
-    // Not the answer itself: it may hold a customer's code.
-    tracing::error!("the driver answered about something else");
-    Problem::because(problem::INTERNAL, "the terminal contradicted itself")
 }

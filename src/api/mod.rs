@@ -117,6 +117,11 @@ impl Default for ApiSettings {
 }
 
 impl ApiSettings {
+    /// How links of that QR terminal are handed to tills.
+    fn sbp_link(&self, profile: &str) -> fn(&str) -> String {
+        self.sbp.get(profile).map_or(str::to_owned as fn(&str) -> String, |profile| profile.link)
+    }
+
     fn unit(&self, method: Method) -> Unit {
         match method {
             Method::Humo => self.humo_unit,

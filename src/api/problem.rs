@@ -2,12 +2,13 @@
 
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::any::Any;
 use utoipa::ToSchema;
 
 use crate::api::envelope::{self, Refusal, Written};
 use crate::api::json::FieldErrors;
 use crate::api::pathless::pathless;
-use crate::payment::event::Denial;
+use crate::payment::event::{Denial, Reply};
 use crate::payment::sale::PaymentId;
 
 /// A row of the table. `docs/api.md` states the same rows; a test holds them equal.
@@ -134,6 +135,24 @@ impl Problem {
         self.transaction_id = Some(payment);
         self
     }
+}
+
+/// What speaks against a request, told and written down.
+pub(super) fn denied(denial: &Denial) -> Problem {
+    tracing::info!(%denial, "a till was refused");
+    Problem::from(denial)
+}
+
+/// The driver answered about something else than was asked: a bug there, told honestly here.
+pub(super) fn unexpected(_: &Reply) -> Problem {
+    // Not the answer itself: it may hold a customer's code.
+    tracing::error!("the driver answered about something else");
+    Problem::because(INTERNAL, "the terminal contradicted itself")
+}
+
+/// A bug in a handler behind these doors.
+pub(super) fn panicked(what: Box<dyn Any + Send>) -> Response {
+    Problem::from(super::server::panicked(what.as_ref())).into_response()
 }
 
 impl From<FieldErrors> for Problem {

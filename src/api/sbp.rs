@@ -20,7 +20,6 @@ use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use std::any::Any;
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
@@ -30,7 +29,7 @@ use super::envelope::{Refusal, Written};
 use super::gateway::{self, Waiter};
 use super::guard::{self, Till};
 use super::json::{FieldErrors, Fields};
-use super::problem::{self, Problem};
+use super::problem::{self, Problem, denied, panicked, unexpected};
 use super::{Api, Room};
 use crate::limits;
 use crate::payment::event::{Denial, Event, Reply};
@@ -72,10 +71,6 @@ pub(super) fn is_here(path: &str) -> bool {
 /// A refusal in the shape of the door that was knocked at.
 pub(super) fn refused(path: &str, refusal: Refusal) -> Response {
     if is_here(path) { Problem::from(refusal).into_response() } else { refusal.into_response() }
-}
-
-fn panicked(what: Box<dyn Any + Send>) -> Response {
-    Problem::from(super::server::panicked(what.as_ref())).into_response()
 }
 
 /// A request that passed the guard: who asks, and the whole body.
@@ -334,19 +329,7 @@ fn sbp_of(payment: &Payment) -> Result<&Sbp, Problem> {
 
 fn told(api: &Room, payment: &Payment) -> Result<Written, Problem> {
     let sbp = sbp_of(payment)?;
-    let link = api.settings.sbp.get(&sbp.ask.profile).map_or(str::to_owned as fn(&str) -> String, |p| p.link);
+    let link = api.settings.sbp_link(&sbp.ask.profile);
     let is_fresh = payment.state == Stands::AwaitingPayer && !api.driver.snapshot().stale_codes.contains(&payment.id);
     Ok(Written::of(200, &answer::sale(payment, sbp, link, is_fresh)))
-}
-
-fn denied(denial: &Denial) -> Problem {
-    tracing::info!(%denial, "a till was refused");
-    Problem::from(denial)
-}
-
-/// The driver answered about something else than was asked: a bug there, told honestly here.
-fn unexpected(_: &Reply) -> Problem {
-    // Not the answer itself: it may hold a customer's code.
-    tracing::error!("the driver answered about something else");
-    Problem::because(problem::INTERNAL, "the terminal contradicted itself")
 }

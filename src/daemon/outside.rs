@@ -43,15 +43,17 @@ impl Outside {
         let Effect::Charge { payment } = effect else { return };
         let (providers, driver, method) = (self.providers.clone(), self.driver.clone(), payment.method);
         let span = log::payment(payment);
-        let (go, released) = oneshot::channel();
+        let (go, mut released) = oneshot::channel();
         let mut foreseen = self.foreseen.lock().unwrap_or_else(PoisonError::into_inner);
         foreseen.retain(|_, earlier| !earlier.is_closed());
         foreseen.insert(payment.id, go);
         let ahead = async move {
             let ready = providers.ready(method).await;
             // A disk that takes longer has the payment open its own connection.
-            let released = tokio::time::timeout(limits::wait(limits::PROVIDER_READY_MS), released).await;
-            if let Ok(Ok(payment)) = released {
+            let told = tokio::time::timeout(limits::wait(limits::PROVIDER_READY_MS), &mut released).await;
+            // Closed before it is looked at once more: what is let go in this very moment is either here or handed back, and never lost.
+            released.close();
+            if let Some(payment) = told.ok().and_then(Result::ok).or_else(|| released.try_recv().ok()) {
                 charge(&providers, &driver, payment, ready).await;
             }
         };

@@ -106,7 +106,7 @@ pub(super) fn accepted(api: &Room, payment: &Payment) -> Taken {
 /// The code's link as tills get it, while it may be paid.
 fn qr_link(api: &Room, payment: &Payment) -> Option<String> {
     let sbp = payment.sbp.as_ref().filter(|_| payment.state == State::AwaitingPayer)?;
-    let link = api.settings.sbp.get(&sbp.ask.profile).map_or(str::to_owned as fn(&str) -> String, |p| p.link);
+    let link = api.settings.sbp_link(&sbp.ask.profile);
     sbp.code.as_ref().map(|code| link(&code.link))
 }
 

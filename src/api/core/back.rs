@@ -6,12 +6,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::answer::{self, PaymentRefund, PaymentRefunds};
+use super::query::Query;
 use super::request::decimal;
-use super::{ask, known, unexpected, wait_ms, within};
+use super::wait::wait_ms;
+use super::{ask, known, within};
 use crate::api::Api;
 use crate::api::envelope::Written;
 use crate::api::json::{FieldErrors, Fields, Need};
-use crate::api::problem::Problem;
+use crate::api::problem::{Problem, unexpected};
 use crate::api::sbp::{Id, Knock, token, token_of};
 use crate::limits;
 use crate::payment::card::RunId;
@@ -90,7 +92,7 @@ pub(in crate::api) async fn give_back(
     knock: Knock,
 ) -> Result<Written, Problem> {
     let payment = known(&api, id).await?;
-    let wait_ms = wait_ms(&uri)?;
+    let wait_ms = wait_ms(&Query::read(&uri)?)?;
     let wish = PaymentRefundRequest::read(&knock.body, &payment)?;
     let ticket = ask(&api, wish.event(knock.till(), &payment)).await?;
     let reply = within(ticket, wait_ms).await;

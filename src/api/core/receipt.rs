@@ -4,12 +4,12 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{denied, known, unexpected};
+use super::known;
 use crate::api::Api;
 use crate::api::envelope::Written;
 use crate::api::gateway;
 use crate::api::json::Fields;
-use crate::api::problem::{self, Problem};
+use crate::api::problem::{self, Problem, denied, unexpected};
 use crate::api::sbp::{Id, Knock, read_document};
 use crate::api::trouble::Trouble;
 use crate::payment::event::{Confirm, Event, Reply, SaleRef};

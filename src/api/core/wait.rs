@@ -47,7 +47,7 @@ pub(in crate::api) async fn status(State(api): State<Api>, id: Id, request: Requ
 }
 
 /// `wait` of a query: whole seconds.
-fn wait_ms(query: &Query) -> Result<u64, FieldErrors> {
+pub(super) fn wait_ms(query: &Query) -> Result<u64, FieldErrors> {
     let Some(text) = query.get("wait") else { return Ok(0) };
     let most = limits::LONG_POLL_MAX_MS / 1_000;
     let seconds = text.parse::<u64>().ok().filter(|seconds| *seconds <= most);

@@ -3,10 +3,10 @@
 use axum::extract::State;
 
 use super::answer::{self, ReceiptAnswer};
-use super::{Id, Knock, denied, known, sbp_of, unexpected};
+use super::{Id, Knock, known, sbp_of};
 use crate::api::envelope::Written;
 use crate::api::json::{FieldErrors, Fields};
-use crate::api::problem::{self, Problem};
+use crate::api::problem::{self, Problem, denied, unexpected};
 use crate::api::{Api, gateway};
 use crate::payment::event::{Confirm, Event, Reply, SaleRef};
 use crate::payment::fiscal::Receipt;

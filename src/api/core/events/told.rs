@@ -142,6 +142,7 @@ fn name_of(fact: &Fact) -> &'static str {
         | Fact::ReceiptReleased { .. }
         | Fact::ReceiptDelayed { .. }
         | Fact::ReceiptConfirmed { .. }
+        | Fact::ReceiptSigned { .. }
         | Fact::ReceiptParked { .. } => "receipt",
         Fact::SettlementOpened { .. } | Fact::SettlementBecame { .. } | Fact::SettlementResolved { .. } => "settlement",
         Fact::CashLinkBecame { .. } => "cash_link",
@@ -150,12 +151,30 @@ fn name_of(fact: &Fact) -> &'static str {
         | Fact::Printed { job, .. }
         | Fact::Tagged { job, .. }
         | Fact::Result { job, .. }
+        | Fact::Questioned { job }
         | Fact::RunOver { job, .. } => match job {
             Job::Sale { .. } => "payment",
             Job::Refund { .. } => "refund",
             Job::Settlement { .. } => "settlement",
         },
-        _ => "payment",
+        Fact::Opened { .. }
+        | Fact::Created { .. }
+        | Fact::Wished { .. }
+        | Fact::Edited { .. }
+        | Fact::Accepted { .. }
+        | Fact::CodeMade { .. }
+        | Fact::StatusTold { .. }
+        | Fact::WatchOver { .. }
+        | Fact::CodeBound { .. }
+        | Fact::Approved { .. }
+        | Fact::Declined { .. }
+        | Fact::Doubted { .. }
+        | Fact::Cancelled { .. }
+        | Fact::Expired { .. }
+        | Fact::Resolved { .. }
+        | Fact::Answered { .. }
+        | Fact::UpstreamNamed { .. }
+        | Fact::Refunded { .. } => "payment",
     }
 }
 
@@ -192,6 +211,7 @@ impl JournalEvent {
             | Fact::Printed { job: Job::Refund { refund, .. }, .. }
             | Fact::Tagged { job: Job::Refund { refund, .. }, .. }
             | Fact::Result { job: Job::Refund { refund, .. }, .. }
+            | Fact::Questioned { job: Job::Refund { refund, .. } }
             | Fact::RunOver { job: Job::Refund { refund, .. }, .. } => self.refund_id = Some(*refund),
             _ => {}
         }
