@@ -393,12 +393,9 @@ pub(super) async fn status(State(api): State<Api>, id: Result<Path<String>, Path
 
 /// The newest that is known: the picture where the payment is open or in doubt, the past otherwise. The one that ended last is shown as it
 /// ended; where nothing has changed since, that one still has the slip as printed.
-/// Why the past cannot be read: whole in the log, and for the till without the paths of files.
-fn unread(error: &dyn std::error::Error) -> String {
-    tracing::error!(%error, "a payment could not be looked up");
-    pathless(&error.to_string())
-}
-
+///
+/// # Errors
+/// The past cannot be read; in words for the till.
 pub(super) async fn find(api: &Room, id: PaymentId) -> Result<Option<Arc<Payment>>, String> {
     let picture = api.driver.snapshot();
     if let Some(open) = picture.counter.iter().chain(&picture.in_doubt).find(|p| p.id == id) {
@@ -408,4 +405,10 @@ pub(super) async fn find(api: &Room, id: PaymentId) -> Result<Option<Arc<Payment
     let read = tokio::task::spawn_blocking(move || history.payment(id)).await.map_err(|e| unread(&e))?;
     let Some(found) = read.map_err(|e| unread(&e))? else { return Ok(None) };
     Ok(Some(picture.last.clone().filter(|last| **last == found).unwrap_or_else(|| Arc::new(found))))
+}
+
+/// Why the past cannot be read: whole in the log, and for the till without the paths of files.
+fn unread(error: &dyn std::error::Error) -> String {
+    tracing::error!(%error, "a payment could not be looked up");
+    pathless(&error.to_string())
 }

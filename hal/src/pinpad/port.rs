@@ -20,20 +20,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
-use tokio_serial::{SerialPort, SerialPortBuilderExt, SerialStream};
+use tokio_serial::SerialStream;
 use tracing::{Instrument as _, Span};
 
-use super::arcus2::dialogue::{Dialogue, Event, LocalTime, Now, Transmit};
+use super::arcus2::dialogue::{Dialogue, Event, LocalTime, Now};
 use super::arcus2::frame::Codec;
 use super::arcus2::proxy::NetAnswer;
 use super::arcus2::request::Settings;
 use super::limits::Limits;
 use super::net::Net;
 use super::{Command, End, OperationId, Signal, trace};
+use line::{Line, Writer, open};
 use run::{Run, Who};
 
+mod line;
 mod run;
 
 /// The caller's clocks: this crate reads none.
@@ -435,64 +437,4 @@ enum Wake {
     Read(io::Result<usize>),
     Net((u32, NetAnswer)),
     Time,
-}
-
-struct Line {
-    read: ReadHalf<SerialStream>,
-    writer: Writer,
-    /// Said while no run was on.
-    idle: Vec<u8>,
-    /// `None` while a dialogue has it.
-    codec: Option<Codec>,
-    /// The PinPad did not answer a ping at this time, and not since.
-    mute_since: Option<Duration>,
-}
-
-impl Line {
-    fn keep(&mut self, bytes: &[u8], limit: usize) {
-        if self.idle.len() + bytes.len() > limit {
-            tracing::warn!("more bytes than any PinPad says unasked; dropped");
-            self.idle.clear();
-        } else {
-            self.idle.extend_from_slice(bytes);
-        }
-    }
-}
-
-struct Writer {
-    write: WriteHalf<SerialStream>,
-    unwritten: VecDeque<Transmit>,
-}
-
-impl Writer {
-    fn request_is_next(&self) -> bool {
-        self.unwritten.front().is_some_and(|t| t.is_request)
-    }
-
-    /// Write what the line takes of the first frame; true when a byte of the request was among it. Cancel-safe: a
-    /// write either took bytes or did not happen.
-    async fn write_some(&mut self) -> io::Result<bool> {
-        let Some(first) = self.unwritten.front_mut() else { return Ok(false) };
-        let count = self.write.write(&first.bytes).await?;
-        if count == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        first.bytes.drain(..count);
-        let of_request = first.is_request;
-        if first.bytes.is_empty() {
-            self.unwritten.pop_front();
-        }
-        Ok(of_request)
-    }
-}
-
-fn open(settings: &PortSettings) -> io::Result<SerialStream> {
-    let path = settings.path.to_string_lossy();
-    let mut serial =
-        tokio_serial::new(path, settings.baud).dtr_on_open(true).open_native_async().map_err(io::Error::from)?;
-    // A pty has no modem lines (ENOTTY), and some USB adapters none either: the PinPad does not need them to be told.
-    if let Err(error) = serial.write_request_to_send(true) {
-        tracing::debug!(%error, "RTS cannot be raised on this line");
-    }
-    Ok(serial)
 }
