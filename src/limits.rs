@@ -143,6 +143,12 @@ limits! {
     PAYMENTS_LOOKED_AT_MAX: u32 = 5_000;
     /// For the customer to show a code to the scanner.
     SCAN_WAIT_MS: u64 = 120_000;
+    /// Where a card or a code may pay: pause before a PinPad that gave up waiting for a card is asked for one again.
+    CARD_AGAIN_MS: u64 = 1_000;
+    /// So much has to be left of the customer's time for that: a card takes a moment to be found.
+    CARD_LEAST_MS: u64 = 10_000;
+    /// How often the PinPad is asked for a card of one payment; one that gives up at once must not fill the journal.
+    CARD_RUNS_MAX: u32 = 8;
     /// One PinPad dialogue, from the request to ENDTR: the vendor's own bound.
     PINPAD_TOTAL_MS: u64 = 180_000;
     /// Before an operation: answering what the PinPad still has to say about the last one.

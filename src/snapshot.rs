@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub counter: Option<Arc<Payment>>,
     /// A code of the customer at the counter was read and waits, unsent, until the PinPad has stopped asking for a card: whose code it is.
     pub held_code: Option<Method>,
+    /// The PinPad is about to be asked for a card of the payment at the counter, which a code may pay as well.
+    pub card_soon: bool,
     /// Payments in progress, at the counter and beside it.
     pub open: usize,
     /// The payment that ended last, to be shown for a while.

@@ -204,3 +204,66 @@ fn a_power_cut_while_a_code_is_held_is_a_doubt_and_the_code_is_never_charged() {
     assert_eq!((&ended["qr_code"], cards(&bench), charged(&bench)), (&Value::Null, 0, vec![]), "{ended}");
     bench.audit();
 }
+
+/// A terminal whose PinPad waits for a card no longer than a second.
+fn impatient() -> Bench {
+    let mut bench = Bench::with_everything(|settings| settings.card_timeout = Duration::from_secs(1));
+    bench.start();
+    bench.wait_for_pinpad();
+    bench
+}
+
+/// How often the PinPad has given up waiting for a card.
+fn given_up(bench: &Bench) -> usize {
+    bench.vendors.pinpad.transcript().iter().filter(|(_, text)| text == "STORERC:998").count()
+}
+
+#[test]
+fn a_pinpad_that_gives_up_without_a_card_is_asked_again_and_the_card_that_comes_then_pays() {
+    let bench = impatient();
+    let id = accepted(&bench, "later");
+    bench.until("the PinPad has given up twice", || given_up(&bench) == 2);
+    assert_eq!(state(&bench, &id)["state"], json!("awaiting_payer"), "the customer still may");
+    bench.until("a card is asked for again", || bench.vendors.pinpad.screen() == "ВСТАВЬТЕ КАРТУ");
+    bench.vendors.pinpad.present_card();
+    let paid = until_state(&bench, &id, "paid");
+    assert_eq!((&paid["method"], cards(&bench), charged(&bench)), (&json!("humo"), 1, vec![]), "{paid}");
+    bench.audit();
+}
+
+#[test]
+fn a_code_that_is_shown_after_the_pinpad_gave_up_pays_and_no_card_is_asked_for_any_more() {
+    let bench = impatient();
+    let id = accepted(&bench, "code-later");
+    bench.until("the PinPad has given up", || given_up(&bench) == 1);
+    scan(&bench, CLICK);
+    let paid = until_state(&bench, &id, "paid");
+    assert_eq!((&paid["method"], &paid["qr_code"]), (&json!("click"), &json!(CLICK)), "{paid}");
+    bench.until("the PinPad is free", || !bench.vendors.pinpad.is_busy());
+    std::thread::sleep(Duration::from_millis(1_500));
+    assert!(!bench.vendors.pinpad.is_busy(), "nobody waits for a card");
+    assert_eq!((cards(&bench), charged(&bench)), (0, vec![CLICK.to_owned()]));
+    bench.audit();
+}
+
+#[test]
+fn the_pinpads_red_key_ends_the_payment_as_it_does_where_only_a_card_may_pay() {
+    let bench = slow_to_look_up();
+    let id = accepted(&bench, "red");
+    bench.vendors.pinpad.cancel();
+    let ended = until_state(&bench, &id, "declined");
+    assert_eq!((cards(&bench), charged(&bench)), (0, vec![]), "{ended}");
+    bench.audit();
+}
+
+#[test]
+fn a_power_cut_while_a_card_is_asked_for_again_is_a_doubt_that_the_pinpad_ends() {
+    let mut bench = impatient();
+    let id = accepted(&bench, "power-later");
+    bench.until("the PinPad has given up", || given_up(&bench) == 1);
+    bench.until("a card is asked for again", || bench.vendors.pinpad.screen() == "ВСТАВЬТЕ КАРТУ");
+    bench.power_cut();
+    let ended = until_state(&bench, &id, "declined");
+    assert_eq!((&ended["qr_code"], cards(&bench), charged(&bench)), (&Value::Null, 0, vec![]), "{ended}");
+    bench.audit();
+}

@@ -44,6 +44,7 @@ fn whatever_happens_in_whatever_order_the_promises_hold_and_every_state_is_reach
         "from created to bank_processing",
         "from created to cancelled",
         "a code after a card",
+        "a card after no card",
         "awaiting_payer",
         "bank_processing",
         "paid",

@@ -32,6 +32,7 @@ pub(super) fn of(
         methods: terminal.policy.methods.iter().copied().filter(needs).collect(),
         counter: terminal.counter().or_else(|| giving_back(terminal)).cloned(),
         held_code: held_code(terminal),
+        card_soon: terminal.asks_for_card_at_monotonic_ms().is_some(),
         open: terminal.payments.values().filter(|p| is_at_work(p)).count(),
         last: last.cloned(),
         in_doubt,

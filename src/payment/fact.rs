@@ -117,6 +117,14 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         link_id: Option<String>,
     },
+    /// The PinPad is asked for a card where the customer may choose: for the first time, because it was away before, or again, because it gave
+    /// up waiting for one. No card has paid before.
+    CardAsked {
+        /// Whose.
+        payment: PaymentId,
+        /// The PinPad's run, and the last card operation known before it.
+        run: (RunId, Option<CardMark>),
+    },
     /// QRManager made the code, or activated the cash link.
     CodeMade {
         /// Whose.

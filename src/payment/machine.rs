@@ -1,9 +1,10 @@
 //! The machine: (terminal, event, now) → (terminal, facts, effects). Pure; one test can play a million days of it.
 //!
 //! Each arm of [`step`] is one event; its decisions stand in the file of whoever sent it: `till`, `order` (tills that create first and
-//! accept later), `answers` (providers), `receipts` (the outbox), `pinpad`, `sbp` (QRManager), `doubt` (questions, restarts, operators).
+//! accept later), `counter` (what the customer shows), `answers` (providers), `receipts` (the outbox), `pinpad`, `sbp` (QRManager), `doubt` (questions, restarts, operators).
 
 mod answers;
+mod counter;
 mod doubt;
 mod order;
 mod pinpad;
@@ -267,29 +268,6 @@ impl Step {
 }
 
 impl Terminal {
-    /// The open payment that holds scanner, PinPad and display.
-    #[must_use]
-    pub fn counter(&self) -> Option<&Arc<Payment>> {
-        self.payments.values().find(|p| p.attended && p.state.is_in_progress())
-    }
-
-    /// The payment that waits for a scan.
-    fn awaiting_scan(&self) -> Option<&Arc<Payment>> {
-        self.counter().filter(|p| self.may_be_scanned(p) && p.state == State::AwaitingPayer)
-    }
-
-    /// Whether a code that the customer shows may pay it.
-    fn may_be_scanned(&self, payment: &Payment) -> bool {
-        payment.method.scans() || payment.auto && self.policy.methods.iter().any(|m| m.scans())
-    }
-
-    /// When the wait for a scan ends. While a card is asked for as well, the PinPad ends the wait.
-    fn scan_ends_monotonic_ms(&self) -> Option<u64> {
-        let waiting = self.awaiting_scan()?;
-        let asked_for_card = waiting.run.as_ref().is_some_and(|run| !run.is_over());
-        self.scan_deadline_monotonic_ms.filter(|_| !asked_for_card)
-    }
-
     /// Payments in memory that the provider calls so.
     fn with_upstream<'a>(&'a self, method: Method, upstream: &'a str) -> impl Iterator<Item = &'a Arc<Payment>> {
         self.payments.values().filter(move |p| {
@@ -312,6 +290,7 @@ impl Terminal {
         let unaccepted = self.created_deadlines_monotonic_ms.values().copied().min();
         let ask =
             self.pinpad.next_ask.filter(|_| self.pinpad.up && self.pinpad.at.is_none()).map(|ask| ask.at_monotonic_ms);
-        scan.into_iter().chain(unaccepted).chain(ask).min()
+        let card = self.asks_for_card_at_monotonic_ms();
+        scan.into_iter().chain(unaccepted).chain(ask).chain(card).min()
     }
 }

@@ -16,8 +16,8 @@
 //!
 //! Invariants, held by the code of [`fact`] and by `tests/machine.rs`:
 //!
-//! 1. A payment is charged by exactly one [`event::Effect::Charge`] or one PinPad run, ever. Where the customer chooses (`auto`), a code is charged
-//!    only after the PinPad's run has ended and proved that no card paid.
+//! 1. A payment is charged by exactly one [`event::Effect::Charge`] or one PinPad run, ever. Where the customer chooses (`auto`), a code is charged,
+//!    and a card asked for once more, only after the PinPad's run before has ended and proved that no card paid.
 //! 2. An approval and its fiscal debt are one line of the journal.
 //! 3. `in_doubt` ends by evidence or by an operator, never by time.
 //! 4. What is paid back, or may be, never exceeds what was paid.

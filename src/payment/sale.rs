@@ -289,6 +289,12 @@ impl Payment {
         self.auto && self.code.is_none() && !self.run.as_ref().is_some_and(|run| run.card_presented)
     }
 
+    /// The PinPad has its request for a card, and has not ended.
+    #[must_use]
+    pub fn is_asked_for_card(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| !run.is_over())
+    }
+
     /// The tokens of all requests about this payment, with the refund that one asked for.
     pub fn tokens(&self) -> impl Iterator<Item = (&Token, Option<RefundId>)> {
         self.token.iter().map(|token| (token, None)).chain(self.later_tokens())

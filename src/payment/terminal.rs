@@ -29,6 +29,8 @@ pub struct Terminal {
     pub scanner_present: bool,
     /// When the wait for a scan ends, monotonic; not stored.
     pub scan_deadline_monotonic_ms: Option<u64>,
+    /// What is done about the card of the payment at the counter that a code may pay as well; not stored.
+    pub card: CardWait,
     /// A code that the customer showed while a card was asked for: unsent until the PinPad's run has ended without money; not stored.
     pub held_code: Option<HeldCode>,
     /// When payments that nobody accepts are ended, monotonic; not stored.
@@ -75,6 +77,12 @@ pub struct Policy {
     pub codes: super::code::CodeTable,
     /// How long a customer may take to show a code.
     pub scan_wait_ms: u64,
+    /// Where a card or a code may pay: pause before the PinPad that ended without a card is asked for one again.
+    pub card_again_ms: u64,
+    /// So much has to be left of the customer's wait for that.
+    pub card_least_ms: u64,
+    /// How often the PinPad is asked for a card of one payment.
+    pub card_runs_max: u32,
     /// How long a created payment waits to be accepted.
     pub created_wait_ms: u64,
     /// Created payments that wait at once; one more ends the oldest.
@@ -93,6 +101,17 @@ pub struct Policy {
     pub sbp: BTreeMap<String, Option<Ofd>>,
     /// SBP codes that may be watched at once.
     pub sbp_open_max: usize,
+}
+
+/// The card of a payment that a code may pay as well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CardWait {
+    /// When the PinPad is to be asked for it next, monotonic; `None` = it is, or it will not be.
+    pub next_monotonic_ms: Option<u64>,
+    /// How often it was.
+    pub runs: u32,
+    /// The customer's time is over, and the PinPad was told to give up.
+    pub taken_back: bool,
 }
 
 /// A code that waits for the PinPad.
@@ -220,6 +239,7 @@ impl Terminal {
             pinpad: Pinpad::default(),
             scanner_present: false,
             scan_deadline_monotonic_ms: None,
+            card: CardWait::default(),
             held_code: None,
             created_deadlines_monotonic_ms: BTreeMap::new(),
             sales_ended_monotonic_ms: BTreeMap::new(),

@@ -212,7 +212,7 @@ impl Auditor<'_> {
         let run = match fact {
             Fact::Opened { run, .. } | Fact::Accepted { run, .. } => run.as_ref().map(|(id, _)| *id),
             Fact::RefundOpened { run, .. } => run.as_ref().map(|(id, _)| *id),
-            Fact::SettlementOpened { run, .. } => Some(run.0),
+            Fact::SettlementOpened { run, .. } | Fact::CardAsked { run, .. } => Some(run.0),
             _ => None,
         };
         if let Some(run) = run
@@ -330,13 +330,14 @@ impl Replay {
         if self.broken {
             return;
         }
+        let unpaid = rules::no_card_paid(fact, self.terminal.payments.values().next());
         if let Err(e) = self.terminal.apply(at_ms, fact) {
             report.differ("journal", fact.payment(), format!("line {number}: {e}"));
             self.broken = true;
             return;
         }
         let payment = self.terminal.payments.values().next();
-        if rules::left_to_code(fact, payment) {
+        if unpaid {
             self.charges = 0;
         }
         self.charges += rules::charges(fact);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tolov::payment::Effect;
-use tolov::payment::card::{ResultClass, RunOver};
+use tolov::payment::card::{ResultClass, Run, RunOver};
 use tolov::payment::event::{Event, Outcome, PinpadOrder, RunEnd};
 use tolov::payment::fact::Fact;
 use tolov::payment::fiscal::Fiscal;
@@ -40,7 +40,7 @@ impl World {
         }
         self.check_closings(&done.facts)?;
         for effect in &done.effects {
-            self.check_charge(effect, after, done)?;
+            self.check_charge(effect, before, after, done)?;
             if let Some(order) = super::sbp::order(effect) {
                 self.check_order(order, &done.facts)?;
             }
@@ -98,7 +98,13 @@ impl World {
     }
 
     /// One charge an intent, ever; and none without its intent in the journal.
-    fn check_charge(&mut self, effect: &Effect, after: &Terminal, done: &Decision) -> Result<(), String> {
+    fn check_charge(
+        &mut self,
+        effect: &Effect,
+        before: &Terminal,
+        after: &Terminal,
+        done: &Decision,
+    ) -> Result<(), String> {
         let payment = match effect {
             Effect::Charge { payment } => payment.id,
             Effect::PinpadRun { run, order: PinpadOrder::Sale(_) } => {
@@ -108,23 +114,26 @@ impl World {
             _ => return Ok(()),
         };
         let intent = |f: &Fact| {
-            matches!(f, Fact::Opened { .. } | Fact::CodeBound { .. } | Fact::Accepted { .. })
-                && f.payment() == Some(payment)
+            let names = matches!(f, Fact::Opened { .. } | Fact::CodeBound { .. } | Fact::Accepted { .. });
+            (names || matches!(f, Fact::CardAsked { .. })) && f.payment() == Some(payment)
         };
         if !done.facts.iter().any(intent) {
             return Err("money was asked for without an intent in the journal".into());
         }
         let count = self.charged.entry(payment).or_default();
         *count += 1;
-        let p = &after.payments[&payment];
         let by_code = matches!(effect, Effect::Charge { .. });
-        // The customer chose between card and code, and the PinPad has said itself that no card paid.
-        let no_card_paid = p.run.as_ref().is_some_and(|run| {
+        // The customer chose between card and code, and the PinPad has said itself that no card paid. A code comes in the step of its proof or later; a
+        // card is asked for once more only later.
+        let p = if by_code { after } else { before }.payments.get(&payment);
+        let no_card_paid = |run: &Run| {
             let approved = run.result.as_ref().is_some_and(|r| r.class == ResultClass::Approved);
             run.is_over() && (!approved || run.over == Some(RunOver::NotSent))
-        });
-        if by_code && p.auto && no_card_paid && *count == 2 {
-            self.reached.insert("a code after a card".into());
+        };
+        let proved = p.is_some_and(|p| p.auto && p.run.as_ref().is_some_and(no_card_paid));
+        let first_code = p.is_some_and(|p| p.code.is_none()) || by_code && self.charged_codes.insert(payment);
+        if *count > 1 && proved && first_code {
+            self.reached.insert(if by_code { "a code after a card" } else { "a card after no card" }.into());
             return Ok(());
         }
         if *count > 1 { Err(format!("payment {payment} was charged {count} times")) } else { Ok(()) }

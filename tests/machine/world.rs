@@ -44,6 +44,8 @@ pub(crate) struct World {
     /// Every settlement that was begun, as a store keeps it, in their order.
     settled: Vec<Settlement>,
     charged: BTreeMap<PaymentId, u32>,
+    /// Payments whose customer chose a code that was charged after the PinPad had been asked for a card.
+    charged_codes: BTreeSet<PaymentId>,
     /// Where each payment stands for whoever reads nothing but the lines as they are written.
     told: BTreeMap<PaymentId, &'static str>,
     /// Refunds that QRManager was asked for.
@@ -58,6 +60,9 @@ fn policy() -> Policy {
         merchant: Some(Merchant { inn: "1".into(), kkm_id: "2".into(), device_id: "3".into() }),
         codes: tolov::payment::code::CodeTable::default(),
         scan_wait_ms: 60_000,
+        card_again_ms: 1_000,
+        card_least_ms: 10_000,
+        card_runs_max: 3,
         created_wait_ms: 30_000,
         created_max: 6,
         wishes_max: 4,
@@ -109,6 +114,7 @@ impl World {
             settlements: Vec::new(),
             settled: Vec::new(),
             charged: BTreeMap::new(),
+            charged_codes: BTreeSet::new(),
             told: BTreeMap::new(),
             sent_back: BTreeSet::new(),
             reached: BTreeSet::new(),
@@ -177,6 +183,7 @@ impl World {
                 Event::SignConfirmation { payment: self.some_payment(which), resolution }
             }
             29 if detail % 8 == 0 => Event::CloseSales { why: "the store was set aside".into() },
+            30 if which % 4 == 0 => return self.gives_up(),
             30 => return self.whole_run(detail),
             32..=39 => self.shown_code(kind % 48, which, detail),
             40..=45 => self.order(kind % 48, which, detail),
@@ -289,6 +296,20 @@ impl World {
             self.step(&Event::PinpadSaid { run, sequence, said })?;
         }
         self.step(&Event::PinpadFinished { run, end: RunEnd::Ended })
+    }
+
+    /// The PinPad gives up by itself, and finds nothing to what it is asked then: no card came. The terminal looks up each time.
+    fn gives_up(&mut self) -> Result<(), String> {
+        for _ in 0..3 {
+            let Some((run, ..)) = self.runs.last().copied() else { return self.step(&Event::PinpadUp) };
+            let said = Said::Result(RunResult { code: "998".into(), class: ResultClass::Declined });
+            self.step(&Event::PinpadSaid { run, sequence: 0, said })?;
+            self.step(&Event::PinpadFinished { run, end: RunEnd::Ended })?;
+            self.monotonic_ms += 1_000;
+            let run = RunId(self.name());
+            self.step(&Event::Tick { run })?;
+        }
+        Ok(())
     }
 
     /// Money is asked back, and the PinPad says everything about it, yes or no.

@@ -13,7 +13,7 @@ pub mod code;
 mod gather;
 pub mod mask;
 
-pub use code::{CodeClass, classify};
+pub use code::{CodeClass, NO_CARD_IN_TIME, classify};
 pub use gather::Gathered;
 pub use mask::{mask_holder, mask_numbers, mask_pieces};
 

@@ -14,6 +14,7 @@ impl Fact {
             | Self::Wished { payment, .. }
             | Self::Edited { payment, .. }
             | Self::Accepted { payment, .. }
+            | Self::CardAsked { payment, .. }
             | Self::CodeBound { payment, .. }
             | Self::Approved { payment, .. }
             | Self::Declined { payment, .. }

@@ -229,6 +229,15 @@ impl Payment {
                 self.method = method.unwrap_or(self.method);
                 if after_card { Ok(()) } else { self.become_state(State::BankProcessing) }
             }
+            Fact::CardAsked { run, .. } => {
+                let free = self.auto && self.run.as_ref().is_none_or(Run::took_no_money);
+                if self.state != State::AwaitingPayer || !free {
+                    let (from, to) = (self.state.name(), "a card that is asked for once more");
+                    return Err(ApplyError::NoArrow { payment: self.id, from, to });
+                }
+                self.run = Some(Run::new(run.0, run.1.clone()));
+                Ok(())
+            }
             Fact::Wished { .. } | Fact::Edited { .. } | Fact::Accepted { .. } => self.take_order(fact),
             Fact::Approved { approval, late, fiscal, .. } => {
                 self.approval = Some(approval.clone());

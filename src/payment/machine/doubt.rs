@@ -55,6 +55,13 @@ impl Step {
     pub(super) fn tick(&mut self, run: RunId) -> Result<(), Rejection> {
         self.expire_scan()?;
         self.expire_created()?;
+        // Questions first: without their answers no doubt about this card could be ended.
+        self.question(run)?;
+        self.ask_for_card(run)
+    }
+
+    /// Ask the PinPad what is due.
+    fn question(&mut self, run: RunId) -> Result<(), Rejection> {
         let pinpad = &self.t.pinpad;
         let due = pinpad.next_ask.is_some_and(|ask| ask.at_monotonic_ms <= self.now.monotonic_ms);
         if !pinpad.up || pinpad.at.is_some() || !due {

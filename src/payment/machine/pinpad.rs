@@ -189,18 +189,6 @@ impl Step {
         }
     }
 
-    /// No card paid, and the customer may pay by a code: the one that was held is sent now, or the wait for one goes on.
-    fn turns_to_code(&mut self, payment: &Payment) -> Result<bool, Rejection> {
-        if !payment.auto || !payment.state.is_in_progress() {
-            return Ok(false);
-        }
-        if let Some(held) = self.t.held_code.take().filter(|held| held.payment == payment.id) {
-            self.bind_code(held)?;
-            return Ok(true);
-        }
-        Ok(payment.state == State::AwaitingPayer && self.t.may_be_scanned(payment))
-    }
-
     fn conclude_refund(&mut self, id: PaymentId, refund_id: RefundId, end: &RunEnd) -> Result<(), Rejection> {
         let payment = self.known(id)?;
         let Some((r, run)) = payment.refund(refund_id).and_then(|r| r.run.as_ref().map(|run| (r, run))) else {

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use super::{Rejection, Step};
 use crate::payment::card::{RunId, Settlement, SettlementId, SettlementState};
-use crate::payment::code::CodeKind;
-use crate::payment::event::{Denial, Effect, GiveBack, Notice, PinpadOrder, Sell, Subject};
+use crate::payment::event::{Denial, Effect, GiveBack, PinpadOrder, Sell, Subject};
 use crate::payment::fact::Fact;
 use crate::payment::money::Money;
 use crate::payment::sale::{CancelledBy, Method, Payment, PaymentId, Refund, RefundKind, RefundState, State, Token};
-use crate::payment::terminal::{HeldCode, PinpadAt, Terminal};
+use crate::payment::terminal::{CardWait, PinpadAt, Terminal};
 
 impl Step {
     pub(super) fn sell(&mut self, sell: &Sell) -> Result<(), Rejection> {
@@ -69,8 +68,12 @@ impl Step {
         if payment.state == State::BankProcessing {
             self.effect(Effect::Charge { payment });
         } else if self.t.may_be_scanned(&payment) {
-            let deadline = self.now.monotonic_ms.saturating_add(self.t.policy.scan_wait_ms);
-            self.t.scan_deadline_monotonic_ms = Some(deadline);
+            let now = self.now.monotonic_ms;
+            self.t.scan_deadline_monotonic_ms = Some(now.saturating_add(self.t.policy.scan_wait_ms));
+            // A PinPad that could not begin now is asked as soon as it can.
+            let later = payment.auto && payment.method == Method::Humo && run.is_none();
+            self.t.card =
+                CardWait { next_monotonic_ms: later.then_some(now), runs: u32::from(!later), taken_back: false };
         }
         Ok(())
     }
@@ -123,45 +126,6 @@ impl Step {
         // Whoever hung up on a sale, or called it off, and asks again wants a new one.
         let called_off = matches!(sale.state, State::Cancelled { .. });
         !sale.state.is_final() || unheard && !called_off
-    }
-
-    pub(super) fn scanned(&mut self, text: &str) -> Result<(), Rejection> {
-        if text.trim().is_empty() {
-            return Ok(());
-        }
-        let kind = self.t.policy.codes.classify(text);
-        let payable = matches!(kind, CodeKind::ClickPass | CodeKind::PaymeGo | CodeKind::Unknown);
-        let Some(waiting) = self.t.awaiting_scan().cloned() else {
-            self.notice(if payable { Notice::ScanUnexpected } else { Notice::ScanNotPayment(kind) });
-            return Ok(());
-        };
-        let Some(method) = self.t.paid_by(&waiting, text).filter(|_| payable) else {
-            self.notice(Notice::ScanNotPayment(kind));
-            return Ok(());
-        };
-        let held = self.t.held_code.as_ref().is_some_and(|held| held.payment == waiting.id);
-        if held || self.t.with_code(method, text).is_some() {
-            self.notice(Notice::ScanUsed);
-            return Ok(());
-        }
-        let code = HeldCode { payment: waiting.id, method, code: text.to_owned() };
-        match waiting.run.as_ref().filter(|run| !run.is_over()) {
-            Some(run) => {
-                self.effect(Effect::PinpadCancel { run: run.id });
-                self.t.held_code = Some(code);
-                Ok(())
-            }
-            None => self.bind_code(code),
-        }
-    }
-
-    /// The code pays.
-    pub(super) fn bind_code(&mut self, held: HeldCode) -> Result<(), Rejection> {
-        let HeldCode { payment, method, code } = held;
-        let decided = self.known(payment)?.method != method;
-        self.record(Fact::CodeBound { payment, method: decided.then_some(method), code })?;
-        self.effect(Effect::Charge { payment: self.known(payment)? });
-        Ok(())
     }
 
     pub(super) fn cancel(&mut self, payment: Option<PaymentId>, operator: bool) -> Result<(), Rejection> {
@@ -344,16 +308,6 @@ impl Step {
         })?;
         self.start_run(run, super::pinpad::settlement(id), PinpadOrder::Settlement);
         self.done.about = Some(Subject::Settlement(id));
-        Ok(())
-    }
-
-    /// The end of a wait for the customer's code.
-    pub(super) fn expire_scan(&mut self) -> Result<(), Rejection> {
-        let Some(waiting) = self.t.awaiting_scan().cloned() else { return Ok(()) };
-        if self.t.scan_ends_monotonic_ms().is_some_and(|deadline| self.now.monotonic_ms >= deadline) {
-            self.record(Fact::Expired { payment: waiting.id })?;
-            self.settled(waiting.id);
-        }
         Ok(())
     }
 }

@@ -16,15 +16,16 @@ pub(super) fn charges(fact: &Fact) -> u32 {
         Fact::Opened { code, .. } => u32::from(code.is_some()),
         Fact::Accepted { method: Method::Humo, run, .. } => u32::from(run.is_some()),
         Fact::Accepted { code, .. } => u32::from(code.is_some()),
-        Fact::CodeBound { .. } | Fact::CodeMade { .. } => 1,
+        Fact::CodeBound { .. } | Fact::CodeMade { .. } | Fact::CardAsked { .. } => 1,
         _ => 0,
     }
 }
 
-/// A code may be charged after the PinPad's run where the customer chose between them, and that run has proved that no card paid.
-pub(super) fn left_to_code(fact: &Fact, payment: Option<&Arc<Payment>>) -> bool {
-    let proved = |p: &Arc<Payment>| p.auto && p.run.as_ref().is_none_or(Run::took_no_money);
-    matches!(fact, Fact::CodeBound { method: Some(_), .. }) && payment.is_some_and(proved)
+/// Whether the line asks for money that no card has paid before: where the customer chooses, a code may be charged after the PinPad's run, and the
+/// PinPad asked for a card once more, if the run before has proved that. `before` = the payment without this line.
+pub(super) fn no_card_paid(fact: &Fact, before: Option<&Arc<Payment>>) -> bool {
+    let proved = |p: &Arc<Payment>| p.auto && p.code.is_none() && p.run.as_ref().is_none_or(Run::took_no_money);
+    matches!(fact, Fact::CodeBound { method: Some(_), .. } | Fact::CardAsked { .. }) && before.is_some_and(proved)
 }
 
 /// Whether a paid sale owes its provider a receipt.

@@ -148,6 +148,7 @@ fn with_run(number: u128, run: u128) -> Fact {
 fn a_wrong_story_is_found_even_if_rows_and_lines_agree() {
     let bind = |code: &str| Fact::CodeBound { payment: id(1), method: None, code: code.into() };
     let sold = || vec![opened(1, Method::Click, Some("code")), approved(1, Fiscal::Owed), brought(1)];
+    let ask_for_card = || Fact::CardAsked { payment: id(1), run: (run_id(6), None) };
     let parked = || vec![Fact::ReceiptParked { payment: id(1), number: 1, error: "code 7".into() }];
     let done = |refund| Fact::RefundBecame { payment: id(1), refund: refund_id(refund), state: RefundState::Done };
     let stories: Vec<(&str, &str, Vec<Vec<Fact>>)> = vec![
@@ -167,6 +168,7 @@ fn a_wrong_story_is_found_even_if_rows_and_lines_agree() {
             "journal",
             vec![vec![opened(1, Method::Click, None)], vec![bind("a")], vec![bind("b")]],
         ),
+        ("a card asked for while one is", "journal", vec![vec![with_run(1, 5)], vec![ask_for_card()]]),
         (
             "an approval without its debt",
             "debt",

@@ -65,3 +65,47 @@ fn a_payment_that_was_created_first_is_found_by_every_token_and_stands_in_its_co
     let report = audit(dir.path()).expect("an audit");
     assert!(report.holds(), "{report}");
 }
+
+/// A payment whose customer chooses, asked for at the PinPad, which gave up waiting for a card; asked for a second time, and paid by `end`.
+fn asked_twice(number: u128, end: Vec<Fact>) -> Vec<Fact> {
+    let mut facts: Vec<Fact> = ordered(number).into_iter().take(1).collect();
+    let payment = id(number);
+    let job = Job::Sale { payment };
+    let accepted = Fact::Accepted {
+        payment,
+        method: Method::Humo,
+        code: None,
+        attended: true,
+        state: State::AwaitingPayer,
+        run: Some((run_id(number), None)),
+        warned_of: None,
+        link_id: None,
+    };
+    let gave_up = || {
+        let result = RunResult { code: "998".into(), class: ResultClass::Declined };
+        [Fact::Result { job, result }, Fact::RunOver { job, over: RunOver::Ended }]
+    };
+    facts.push(accepted);
+    facts.extend(gave_up());
+    facts.push(Fact::CardAsked { payment, run: (run_id(number + 100), None) });
+    if !end.iter().any(|fact| matches!(fact, Fact::CardPresented { .. })) {
+        facts.extend(gave_up());
+    }
+    facts.extend(end);
+    facts
+}
+
+#[test]
+fn a_card_asked_for_twice_and_a_code_after_both_are_one_charge_each_time() {
+    let (dir, mut store) = fresh();
+    let mut scribe = Scribe::new();
+    let by_code = vec![
+        Fact::CodeBound { payment: id(2), method: Some(Method::Click), code: "code-2".into() },
+        approved(2, Fiscal::Owed),
+    ];
+    for fact in asked_twice(1, approved_card(1)).into_iter().chain(asked_twice(2, by_code)) {
+        scribe.write(&mut store, vec![fact]);
+    }
+    let report = audit(dir.path()).expect("an audit");
+    assert!(report.holds(), "{report}");
+}

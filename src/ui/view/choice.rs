@@ -117,7 +117,7 @@ fn awaiting_any_way(payment: &Payment, sale: Sale, snapshot: &Snapshot, now_ms: 
         return Face::CodeRead { sale: Sale { method, undecided: false, ..sale }, beat };
     }
     let is_up = |device: &Option<Presence>| *device == Some(Presence::Up);
-    let asked_for_card = payment.run.as_ref().is_some_and(|run| !run.is_over());
+    let asked_for_card = payment.is_asked_for_card() || snapshot.card_soon;
     let card = asked_for_card && is_up(&snapshot.devices.pinpad);
     // Where nothing works, a code is what the customer can keep ready: the wait for it goes on.
     let codes = snapshot.methods.iter().copied().filter(|m| m.scans() && (!card || is_up(&snapshot.devices.scanner)));

@@ -278,6 +278,8 @@ fn of_the_ways_to_pay_only_those_that_work_are_offered() {
     let codes = vec![Method::Click, Method::Payme];
     assert_eq!(offered(&choosing(None)), (true, codes.clone()));
     assert_eq!(offered(&choosing(Some(RunOver::Ended))), (false, codes.clone()), "the PinPad asks no more");
+    let asked_again = Snapshot { card_soon: true, ..choosing(Some(RunOver::Ended)) };
+    assert_eq!(offered(&asked_again), (true, codes.clone()), "no flicker between two of its runs");
     let down = || Some(Presence::Down("the cable".into()));
 
     let mut no_pinpad = choosing(None);

@@ -55,6 +55,9 @@ const DECLINES: [(u16, &str); 37] = [
 /// The shift has to be closed before the next operation.
 pub const CLOSE_SHIFT_FIRST: &str = "303";
 
+/// Declined by the PinPad itself, above all because no card came in its time. No bank was asked: no money can have moved.
+pub const NO_CARD_IN_TIME: &str = "998";
+
 /// What `code` means. `is_void`: for a void, and only for a void, 400 is success. `also_approved` are this host's
 /// further approvals (001, 003, 020 on some).
 #[must_use]

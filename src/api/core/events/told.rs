@@ -162,6 +162,7 @@ fn name_of(fact: &Fact) -> &'static str {
         | Fact::Wished { .. }
         | Fact::Edited { .. }
         | Fact::Accepted { .. }
+        | Fact::CardAsked { .. }
         | Fact::CodeMade { .. }
         | Fact::StatusTold { .. }
         | Fact::WatchOver { .. }

@@ -41,6 +41,7 @@ fn charges(desk: &Desk) -> usize {
 /// The desk with a payment that takes whatever the customer shows, and asks for a card.
 fn auto() -> Desk {
     let mut desk = Desk::new();
+    desk.t.pinpad.learned = true;
     desk.does(create(1, None, 50_000));
     desk.does(accept(1, None));
     assert_eq!(*desk.state(1), State::AwaitingPayer);
@@ -217,6 +218,133 @@ fn in_auto_the_wait_for_a_code_goes_on_when_no_card_came_and_ends_in_its_time() 
     desk.at_ms = 60_000;
     desk.does(Event::Tick { run: RunId(Uuid::from_u128(9)) });
     assert_eq!(*desk.state(1), State::Expired);
+}
+
+impl Desk {
+    /// The PinPad gives up by itself: no card came, and it says so.
+    fn gives_up(&mut self) {
+        self.ends(Some(ResultClass::Declined));
+    }
+
+    /// Time passes, and the machine looks up; the name of a run that it may begin.
+    fn at(&mut self, at_ms: u64, run: u128) -> bool {
+        self.at_ms = at_ms;
+        self.does(Event::Tick { run: RunId(Uuid::from_u128(run)) });
+        self.last.effects.iter().any(|e| matches!(e, Effect::PinpadRun { order: PinpadOrder::Sale(_), .. }))
+    }
+
+    /// The PinPad was told to give up.
+    fn took_back(&self) -> bool {
+        self.last.effects.iter().any(|e| matches!(e, Effect::PinpadCancel { .. }))
+    }
+}
+
+#[test]
+fn in_auto_a_pinpad_that_gave_up_waiting_is_asked_again_and_the_card_that_comes_then_pays() {
+    let mut desk = auto();
+    desk.at_ms = 20_000;
+    desk.gives_up();
+    assert_eq!((desk.state(1), desk.t.next_tick_monotonic_ms()), (&State::AwaitingPayer, Some(21_000)));
+    assert!(desk.at(21_000, 7), "a card is possible as long as the amount is shown");
+    assert_eq!(desk.payment(1).run.as_ref().map(|run| run.id), Some(RunId(Uuid::from_u128(7))));
+    desk.says(Said::CardPresented);
+    desk.prints(slip(50_000, 1));
+    desk.ends(Some(ResultClass::Approved));
+    assert_eq!((desk.state(1), desk.payment(1).method, desk.payment(1).late), (&State::Paid, Method::Humo, false));
+}
+
+#[test]
+fn in_auto_a_code_pays_between_two_runs_at_once_and_in_the_second_once_that_has_ended() {
+    let mut desk = auto();
+    desk.gives_up();
+    desk.does(Event::Scanned { text: CODE.into() });
+    assert_eq!((desk.state(1), charges(&desk)), (&State::BankProcessing, 1));
+    assert!(!desk.at(5_000, 7), "nobody is asked for a card any more");
+
+    let mut desk = auto();
+    desk.gives_up();
+    assert!(desk.at(1_000, 7));
+    desk.does(Event::Scanned { text: CODE.into() });
+    assert_eq!((charges(&desk), desk.took_back()), (0, true));
+    desk.gives_up();
+    assert_eq!((desk.payment(1).method, charges(&desk)), (Method::Click, 1));
+    assert!(!desk.at(5_000, 8));
+}
+
+#[test]
+fn in_auto_the_customers_time_ends_the_wait_for_a_card_too() {
+    let mut desk = auto();
+    desk.at_ms = 49_500;
+    desk.gives_up();
+    assert_eq!(desk.t.next_tick_monotonic_ms(), Some(60_000), "too little is left of it for a card");
+    assert!(!desk.at(60_000, 7));
+    assert_eq!(*desk.state(1), State::Expired);
+
+    let mut desk = auto();
+    assert_eq!(desk.t.next_tick_monotonic_ms(), Some(60_000));
+    desk.at(60_000, 7);
+    assert_eq!((desk.state(1), desk.took_back(), desk.t.next_tick_monotonic_ms()), (&State::AwaitingPayer, true, None));
+    let mut other = Desk { t: desk.t.clone(), at_ms: desk.at_ms, last: Decision::default(), run: desk.run };
+    desk.gives_up();
+    assert_eq!(desk.t.next_tick_monotonic_ms(), Some(60_000));
+    desk.at(60_001, 7);
+    assert_eq!(*desk.state(1), State::Expired);
+    // A card that was quicker than the word to give up.
+    other.says(Said::CardPresented);
+    other.prints(slip(50_000, 1));
+    other.ends(Some(ResultClass::Approved));
+    assert_eq!((other.state(1), other.payment(1).late), (&State::Paid, false));
+}
+
+#[test]
+fn in_auto_a_pinpad_that_gives_up_at_once_is_not_asked_for_ever_and_one_with_its_red_key_pressed_not_again() {
+    let mut desk = auto();
+    for (at_ms, run) in [(1_000, 7), (2_000, 8)] {
+        desk.gives_up();
+        assert!(desk.at(at_ms, run));
+    }
+    desk.gives_up();
+    assert_eq!(desk.t.next_tick_monotonic_ms(), Some(60_000), "three times are enough");
+    assert_eq!(*desk.state(1), State::AwaitingPayer, "and the code may still come");
+
+    let mut desk = auto();
+    desk.ends(Some(ResultClass::Cancelled));
+    assert_eq!((desk.state(1), desk.t.next_tick_monotonic_ms()), (&State::AwaitingPayer, Some(60_000)));
+}
+
+#[test]
+fn in_auto_a_pinpad_that_comes_while_the_amount_is_shown_is_asked_for_a_card_once_its_doubts_are_settled() {
+    let mut desk = Desk::new();
+    desk.does(Event::PinpadDown { why: "the cable".into() });
+    desk.does(create(1, None, 50_000));
+    desk.does(accept(1, None));
+    assert_eq!((&desk.payment(1).run, desk.t.next_tick_monotonic_ms()), (&None, Some(60_000)));
+    desk.does(Event::PinpadUp);
+    assert!(!desk.at(5_000, 7), "first it is asked what it did last");
+    assert!(desk.last.effects.iter().any(|e| matches!(e, Effect::PinpadAsk { .. })));
+    desk.ends(Some(ResultClass::NotFound));
+    assert!(desk.at(6_000, 8));
+    desk.does(Event::PinpadDown { why: "the cable".into() });
+    desk.breaks(RunEnd::Lost { why: "the cable".into() });
+    assert_eq!(desk.state(1).name(), "in_doubt", "a run that was cut is asked about, not begun again");
+    assert!(!desk.at(10_000, 9));
+}
+
+#[test]
+fn in_auto_a_pinpad_that_cannot_begin_leaves_the_wait_to_the_code_and_is_tried_again() {
+    let mut desk = auto();
+    desk.breaks(RunEnd::NotSent { why: "another dialogue".into() });
+    assert_eq!(*desk.state(1), State::AwaitingPayer);
+    assert!(desk.at(1_000, 7));
+}
+
+#[test]
+fn a_card_sale_that_no_card_came_for_is_declined_as_ever() {
+    let mut desk = Desk::new();
+    desk.sells(sell(1, Method::Humo, 50_000, None));
+    desk.gives_up();
+    assert!(matches!(desk.state(1), State::Declined(decline) if decline.why == DeclineKind::Refused));
+    assert!(!desk.at(5_000, 7));
 }
 
 #[test]

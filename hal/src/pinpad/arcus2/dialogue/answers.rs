@@ -5,12 +5,24 @@ use crate::pinpad::arcus2::message::Message;
 use crate::pinpad::arcus2::proxy::Step;
 use crate::pinpad::arcus2::request::{self, ReferencePlace};
 use crate::pinpad::arcus2::tlv;
+use crate::pinpad::slip::NO_CARD_IN_TIME;
+
+/// Values of SETTAGS that the PinPad has from itself and from the till's request: they tell of no card.
+const OWN_TAGS: [&str; 3] = ["RC", "TERM", "AMOUNT"];
 
 impl Dialogue {
     /// Can this be said only when a card was presented? When unsure: yes. Cancelling too little is safe.
+    ///
+    /// A result is the end of an operation that had a card, with one exception: 998, which is also what a PinPad says that has waited for
+    /// a card in vain. It is no sign of one, and neither are the values after it, if they hold nothing that a bank or a card has given.
+    /// Where a card was there all the same, something else has told of it: a connection, a slip, a status.
     pub(super) fn implies_card(&self, message: &Message) -> bool {
         match message {
             Message::Status(text) => !self.settings.is_waiting(text),
+            Message::StoreRc(code) => code != NO_CARD_IN_TIME,
+            Message::SetTags(tags) if self.last_code.as_deref() == Some(NO_CARD_IN_TIME) => {
+                !tags.iter().all(|(name, value)| value.is_empty() || OWN_TAGS.contains(&name.as_str()))
+            }
             Message::BeginTr
             | Message::Remark
             | Message::Ping
@@ -24,7 +36,6 @@ impl Dialogue {
             | Message::PrintMark
             | Message::SetTags(_)
             | Message::SpResult
-            | Message::StoreRc(_)
             | Message::Menu
             | Message::YesNo
             | Message::DataEntry

@@ -171,6 +171,48 @@ fn a_card_is_announced_once_and_by_everything_that_can_only_follow_it() {
 }
 
 #[test]
+fn a_pinpad_that_gave_up_by_itself_tells_of_no_card_unless_something_else_does() {
+    let result = || Evidence::Result("998".into());
+    let heard = |messages: &[&str]| {
+        let mut desk = Desk::sale();
+        messages.iter().for_each(|message| assert_eq!(desk.ask(message.as_bytes()), ["OK"], "{message}"));
+        desk.events()
+    };
+    let events = heard(&["BEGINTR:", "PING:", "STORERC:998", "SETTAGS:", "ENDTR"]);
+    assert_eq!(events, [evidence(0, result()), Event::Finished(End::Ended)]);
+    let tags = |tags: &[(&str, &str)]| {
+        Evidence::Tags(tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    };
+    let own = "SETTAGS:RC=998\u{1b}RRN=\u{1b}TERM=01000002";
+    let told = tags(&[("RC", "998"), ("RRN", ""), ("TERM", "01000002")]);
+    assert_eq!(heard(&["STORERC:998", own]), [evidence(0, result()), evidence(1, told)]);
+
+    let card = Evidence::CardPresented;
+    let with_rrn = tags(&[("RRN", "231511584547")]);
+    let banks = "SETTAGS:RRN=231511584547";
+    assert_eq!(
+        heard(&["STORERC:998", banks]),
+        [evidence(0, result()), evidence(1, card.clone()), evidence(2, with_rrn)],
+        "a bank has given it a number"
+    );
+    let slip = Evidence::Print("a".into());
+    assert_eq!(
+        heard(&["STORERC:998", "PRINT:a"]),
+        [evidence(0, result()), evidence(1, card.clone()), evidence(2, slip)]
+    );
+    let status = Event::Status("PIN".into());
+    assert_eq!(heard(&["STATUS:PIN", "STORERC:998"]), [evidence(0, card.clone()), status, evidence(1, result())]);
+    for code in ["201", "212", "401", "999", "51"] {
+        let other = evidence(1, Evidence::Result(code.to_owned()));
+        assert_eq!(
+            heard(&[&format!("STORERC:{code}")]),
+            [evidence(0, card.clone()), other],
+            "{code} does not rule one out"
+        );
+    }
+}
+
+#[test]
 fn cancelling_before_the_request_is_written_sends_nothing() {
     let mut desk = Desk::with(Settings::default(), SALE);
     desk.dialogue.cancel(desk.now());
