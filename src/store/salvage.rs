@@ -30,7 +30,7 @@ pub struct Salvage {
     pub payments: u64,
     /// Journal lines that were saved.
     pub lines: u64,
-    /// Payments among them that are open.
+    /// Payments among them whose money may have moved, or may yet: those that nobody has accepted are not counted.
     pub open: u64,
     /// It is proved that no payment is open. Otherwise the new store begins with sales closed, until an operator signs.
     pub proven: bool,
@@ -63,7 +63,7 @@ pub(super) fn salvage(
     let count =
         |sql: &str| transaction.query_row(sql, [], |r| r.get::<_, i64>(0)).map(i64::cast_unsigned).map_err(failed);
     put_receipts(&transaction).map_err(failed)?;
-    let open = count("SELECT count(*) FROM payment WHERE resident = 1")?;
+    let open = count(OPEN)?;
     let found = Salvage {
         folder: folder.into(),
         why: why.into(),
@@ -81,6 +81,9 @@ pub(super) fn salvage(
     new.close().map_err(|(_, e)| failed(e))?;
     Ok(found)
 }
+
+/// Payments whose money may have moved, or may yet. One that nobody has accepted is none: nobody was asked for its money.
+const OPEN: &str = "SELECT count(*) FROM payment WHERE resident = 1 AND state <> 'created'";
 
 /// What the damaged store's rows say: payments, settlements (`shift`), the register (`kept`), and what receipts in the queue are to say
 /// (`brought`), which no line of the journal knows.

@@ -135,6 +135,33 @@ fn an_open_payment_is_kept_and_closes_sales_even_if_everything_reads() {
 }
 
 #[test]
+fn a_payment_that_nobody_has_accepted_is_kept_and_closes_no_sales() {
+    let (dir, mut scribe) = busy_store(300, false);
+    let mut store = open(dir.path());
+    let created = called_off(400).swap_remove(0);
+    scribe.write(&mut store, vec![created]);
+    drop(store);
+    assert!(spoil(&file(&dir), "\"confirmations\"") > 3);
+    let (mut store, salvage) = reopen(&dir);
+    assert_eq!((salvage.payments, salvage.open, salvage.proven), (301, 0, true));
+    assert_eq!(items(&mut store).payments, vec![scribe.payment(400)], "it may still be accepted");
+    assert_eq!(items(&mut store).register.closed, None, "nobody was asked for its money");
+}
+
+#[test]
+fn a_payment_that_was_accepted_before_the_damage_closes_sales() {
+    let (dir, mut scribe) = busy_store(300, false);
+    let mut store = open(dir.path());
+    let until_accepted = called_off(400).into_iter().take(3).collect();
+    scribe.write(&mut store, until_accepted);
+    drop(store);
+    assert!(spoil(&file(&dir), "\"confirmations\"") > 3);
+    let (mut store, salvage) = reopen(&dir);
+    assert_eq!((salvage.open, salvage.proven), (1, false));
+    assert!(items(&mut store).register.closed.is_some());
+}
+
+#[test]
 fn a_spoiled_journal_keeps_the_payments_and_proves_nothing() {
     let (dir, scribe) = busy_store(300, false);
     let mut bytes = fs::read(file(&dir)).expect("read");
