@@ -92,6 +92,12 @@ limits! {
     HTTP_BODY_READ_TIMEOUT_MS: u64 = 10_000;
     /// For the other end of a connection to take more bytes: whoever reads nothing for so long, a stream of events or an answer, is dropped.
     HTTP_WRITE_TIMEOUT_MS: u64 = 10_000;
+    /// A stream of events whose reader has left its bytes untaken for so long ends with the reason (`slow_reader`). Half of HTTP_WRITE_TIMEOUT_MS, so that he finds it when he reads on.
+    HTTP_SLOW_MS: u64 = 5_000;
+    /// Bytes of one connection that the system takes in while its other end has no room: with none waiting there, who reads nothing is noticed at once.
+    HTTP_UNSENT_MAX_BYTES: u32 = 1;
+    /// What was sent to a till and is not acknowledged for so long ends its connection: its cable was pulled. Longer than a sign of life and HTTP_WRITE_TIMEOUT_MS together, so that who is there and reads nothing is told first.
+    HTTP_PEER_LOST_MS: u64 = 20_000;
     /// Nesting of a JSON text: the parser's own bound, named here because a deeper text is refused.
     JSON_DEPTH: usize = 128;
     /// A till's own order number.
@@ -422,6 +428,17 @@ mod tests {
         let foreign: Vec<&&str> = stated.iter().filter(|row| !held.iter().any(|own| own == *row)).collect();
         assert!(missing.is_empty() && foreign.is_empty(), "docs/limits.md lacks {missing:#?} and has {foreign:#?}");
         assert_eq!(stated.len(), held.len(), "a row of docs/limits.md stands twice");
+    }
+
+    #[test]
+    fn who_reads_nothing_is_told_before_he_is_cut_and_cut_before_the_system_gives_him_up() {
+        let in_order = [
+            super::HTTP_SLOW_MS,
+            super::HTTP_WRITE_TIMEOUT_MS,
+            super::HTTP_WRITE_TIMEOUT_MS + super::EVENTS_HEARTBEAT_MS,
+            super::HTTP_PEER_LOST_MS,
+        ];
+        assert!(in_order.is_sorted_by(|one, next| one < next), "{in_order:?}");
     }
 
     #[test]

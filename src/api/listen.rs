@@ -5,11 +5,13 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::socket::{self, SocketError, SocketFile};
 use super::tls::{self, Certificate};
+use crate::limits;
 
 /// One place where tills ask, listened to.
 pub struct Place(Kind);
@@ -58,6 +60,7 @@ impl Place {
     /// The system does not know the listener's address.
     pub fn at(listener: TcpListener) -> io::Result<Self> {
         let at = listener.local_addr()?;
+        tell_the_system(&listener);
         Ok(Self(Kind::Net { listener, at, tls: None }))
     }
 
@@ -67,6 +70,7 @@ impl Place {
     /// The system does not know the listener's address, or TLS cannot be had at all.
     pub fn tls_at(listener: TcpListener, certificate: Certificate) -> io::Result<Self> {
         let at = listener.local_addr()?;
+        tell_the_system(&listener);
         let tls = tls::acceptor(certificate).map_err(io::Error::other)?;
         Ok(Self(Kind::Net { listener, at, tls: Some(tls) }))
     }
@@ -107,6 +111,18 @@ impl Place {
     }
 }
 
+/// What the system is to do for the connections of a listener, which inherit it: give up the peers that have vanished, and take no more bytes
+/// for one than it has room for.
+fn tell_the_system(listener: &TcpListener) {
+    let socket = SockRef::from(listener);
+    if let Err(error) = socket.set_tcp_user_timeout(Some(limits::wait(limits::HTTP_PEER_LOST_MS))) {
+        tracing::warn!(%error, "the system gives up a peer that has vanished when it likes: a quarter of an hour, usually");
+    }
+    if let Err(error) = socket.set_tcp_notsent_lowat(limits::HTTP_UNSENT_MAX_BYTES) {
+        tracing::warn!(%error, "the system takes in what a peer does not read: who reads nothing is noticed late");
+    }
+}
+
 impl Peer {
     /// His address; the loopback's for whoever is on this machine without one. IPv4 within IPv6 is IPv4.
     pub(super) fn ip(&self) -> IpAddr {
@@ -123,5 +139,25 @@ impl fmt::Display for Peer {
             Self::Net { from, .. } => write!(f, "{from}"),
             Self::Unix => f.write_str("a Unix socket"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_system_is_told_of_every_connection_when_to_give_it_up_and_to_hoard_nothing_for_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let place = Place::at(listener).unwrap();
+        let Kind::Net { at, .. } = &place.0 else { panic!("an address") };
+        let till = TcpStream::connect(*at).await.unwrap();
+        let (Stream::Net(ours), _) = place.next().await.unwrap() else { panic!("plain HTTP") };
+        let told = |stream: &TcpStream| {
+            let socket = SockRef::from(stream);
+            (socket.tcp_user_timeout().unwrap(), socket.tcp_notsent_lowat().unwrap())
+        };
+        assert_eq!(told(&ours), (Some(limits::wait(limits::HTTP_PEER_LOST_MS)), limits::HTTP_UNSENT_MAX_BYTES));
+        assert_ne!(told(&till), told(&ours), "nobody says so by himself");
     }
 }

@@ -24,7 +24,7 @@ use super::envelope::{self, Refusal};
 use super::guard;
 use super::listen::{Peer, Place, Stream};
 use super::openapi::Described;
-use super::patience::Patient;
+use super::patience::{Pace, Patient, Takes};
 use super::{Api, ApiSettings, Room, fair, gateway, ops, sbp, tls};
 use crate::clock::Clock;
 use crate::driver::Handle;
@@ -135,38 +135,40 @@ async fn over(stop: &mut watch::Receiver<bool>) {
 }
 
 async fn serve_one(stream: Stream, peer: Peer, router: Router, seat: Seat) {
+    let pace = Pace::default();
     match stream {
-        Stream::Net(stream) => converse(stream, peer, router, seat).await,
+        Stream::Net(stream) => converse(Patient::new(stream, pace.clone()), peer, pace, router, seat).await,
         Stream::Tls(stream, acceptor) => {
             let shaken = tokio::select! {
-                shaken = tls::shake_hands(stream, &acceptor) => shaken,
+                shaken = tls::shake_hands(stream, &acceptor, &pace) => shaken,
                 () = seat.asked_to_leave() => return,
             };
             match shaken {
-                Ok(stream) => converse(stream, peer, router, seat).await,
+                Ok(stream) => converse(stream, peer, pace, router, seat).await,
                 Err(error) => tracing::debug!(%error, %peer, "a connection ended before TLS had begun"),
             }
         }
-        Stream::Unix(stream) => converse(stream, peer, router, seat).await,
+        Stream::Unix(stream) => converse(Patient::new(stream, pace.clone()), peer, pace, router, seat).await,
     }
 }
 
 /// One connection, one request after another.
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, router: Router, seat: Seat) {
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, pace: Pace, router: Router, seat: Seat) {
     let seat = Arc::new(seat);
     let inner = TowerToHyperService::new(router);
-    let place = seat.clone();
+    let (place, takes) = (seat.clone(), pace.clone());
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         place.touch();
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(place.clone());
+        request.extensions_mut().insert(takes.clone());
         inner.call(request)
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits::wait(limits::HTTP_HEADER_READ_TIMEOUT_MS))
         .max_buf_size(limits::HEADER_MAX_BYTES);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(Patient::new(stream)), service));
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = seat.asked_to_leave() => {
@@ -177,7 +179,9 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, route
             connection.await
         }
     };
-    if let Err(error) = ended {
-        tracing::debug!(%error, %peer, "a connection ended early");
+    match (ended, pace.now()) {
+        (Ok(()), _) => {}
+        (Err(_), Takes::Nothing) => tracing::info!(%peer, "a connection was cut: its other end took nothing"),
+        (Err(error), _) => tracing::debug!(%error, %peer, "a connection ended early"),
     }
 }

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::patience::{Pace, Patient};
 use crate::limits;
 
 /// The certificate and key to show now; `None` = there is no good pair, and nobody is let in.
@@ -55,12 +56,16 @@ pub(super) fn acceptor(certificate: Certificate) -> Result<TlsAcceptor, rustls::
 ///
 /// # Errors
 /// There is nothing to talk with.
-pub(super) async fn shake_hands(stream: TcpStream, acceptor: &TlsAcceptor) -> io::Result<TlsStream<TcpStream>> {
+pub(super) async fn shake_hands(
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    pace: &Pace,
+) -> io::Result<TlsStream<Patient<TcpStream>>> {
     let shaken = async {
         let mut first = [0];
         stream.peek(&mut first).await?;
         if first == [HANDSHAKE] {
-            return acceptor.accept(stream).await;
+            return acceptor.accept(Patient::new(stream, pace.clone())).await;
         }
         turn_away(stream).await?;
         Err(io::Error::new(io::ErrorKind::InvalidData, "this is no TLS"))

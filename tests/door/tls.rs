@@ -216,3 +216,30 @@ fn check_proves_that_the_pair_fits() {
     let (good, said) = check(&bench.configuration());
     assert!(good && said.contains("tls:127.0.0.1:"), "{said}");
 }
+
+#[test]
+fn who_follows_over_tls_and_does_not_read_is_told_so_though_tls_takes_in_what_he_leaves() {
+    let authority = Authority::new();
+    let (mut bench, tls) = bench_with_tls(Some(&authority.pair()));
+    bench.start();
+    for code in 10..30 {
+        bench.post("/payment/click", &SALE.replace("8801", &format!("88{code}")));
+    }
+    let connection = ClientConnection::new(authority.client(VERSIONS), ServerName::try_from(NAME).unwrap()).unwrap();
+    let stream = http::narrow(tls).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut stream = StreamOwned::new(connection, stream);
+    let ask = format!("GET /api/v1/events?after=0 HTTP/1.1\r\nHost: {NAME}\r\nx_auth_token: {TOKEN}\r\n\r\n");
+    stream.write_all(ask.as_bytes()).unwrap();
+    bench.until("it is sent away", || bench.log().contains("slow_reader"));
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n0\r\n\r\n") {
+        let mut piece = [0; 4_096];
+        let count = stream.read(&mut piece).unwrap();
+        assert!(count > 0, "it was cut before its end");
+        heard.extend_from_slice(&piece[..count]);
+    }
+    let heard = String::from_utf8(heard).unwrap();
+    let (_, end) = heard.rsplit_once("event: ").unwrap();
+    assert!(end.starts_with("end\ndata: {\"reason\":\"slow_reader\""), "{end}");
+}

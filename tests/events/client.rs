@@ -32,7 +32,12 @@ pub struct Stream {
 
 /// Ask for the stream with these headers. A refusal is answered as it came.
 pub fn follow(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> io::Result<Result<Stream, Answer>> {
-    let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+    follow_by(TcpStream::connect_timeout(&address, Duration::from_secs(5))?, path, headers)
+}
+
+/// The same by a connection that is there.
+pub fn follow_by(stream: TcpStream, path: &str, headers: &[(&str, &str)]) -> io::Result<Result<Stream, Answer>> {
+    let address = stream.peer_addr()?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     (&stream).write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n").as_bytes())?;

@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
+
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -63,6 +65,15 @@ pub fn exchange(address: SocketAddr, request: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// A connection whose own system takes in little that is not read: its other end has to wait soon.
+pub fn narrow(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    // Before it is connected: the window is agreed on then. It is as small as the system lets it be.
+    socket.set_recv_buffer_size(1)?;
+    socket.connect_timeout(&address.into(), Duration::from_secs(5))?;
+    Ok(socket.into())
 }
 
 fn send(address: SocketAddr, request: &str) -> io::Result<Answer> {
