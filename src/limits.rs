@@ -66,8 +66,8 @@ limits! {
     TILL_REQUESTS_MAX: usize = 64;
     /// Long polls and event streams of one till at once. They are counted apart and use up nothing of its other requests.
     TILL_WAITING_MAX: usize = 16;
-    /// The same of all tills together: a quarter of the connections.
-    WAITING_MAX: usize = 128;
+    /// The same of all tills together: four for each till of a house of 64, and half of the connections.
+    WAITING_MAX: usize = 256;
     /// What a till that asked too much is told to wait (`Retry-After`).
     OVERLOADED_RETRY_MS: u64 = 1_000;
     /// Before the first wrong token from an address is answered; each further one waits twice as long.

@@ -13,15 +13,16 @@ pub(super) mod receipt;
 mod request;
 pub(super) mod wait;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
 use super::envelope::Written;
+use super::fair::Turn;
 use super::gateway;
 use super::problem::{self, Problem, denied, panicked, unexpected};
 use super::sbp::{Id, Knock};
@@ -133,13 +134,19 @@ pub(super) async fn cancel(State(api): State<Api>, id: Id, knock: Knock) -> Resu
         (status = "5XX", description = "Nothing was started", body = Problem)),
     security(("till" = []))
 )]
-pub(super) async fn accept(State(api): State<Api>, id: Id, uri: Uri, knock: Knock) -> Result<Written, Problem> {
+pub(super) async fn accept(
+    State(api): State<Api>,
+    Extension(turn): Extension<Turn>,
+    id: Id,
+    uri: Uri,
+    knock: Knock,
+) -> Result<Written, Problem> {
     let id = named(id)?;
     let wait_ms = wait_ms(&Query::read(&uri)?)?;
     let (token, accept) = AcceptRequest::read(&knock.body)?.asked(knock.till(), id);
     let what = Asked::Accept(accept);
     let ticket = asked(&api, Ask { payment: id, token, what }).await?;
-    match within(ticket, wait_ms).await {
+    match within(ticket, wait_ms, &turn).await {
         Reply::Payment(payment) => Ok(Written::of(200, &answer::accepted(&api, &payment))),
         other => Err(unexpected(&other)),
     }
@@ -167,11 +174,15 @@ async fn asked(api: &Room, wish: Ask) -> Result<Ticket, Problem> {
 }
 
 /// What became of it within a time, or how it stood at first.
-async fn within(ticket: Ticket, wait_ms: u64) -> Reply {
+///
+/// What was asked for is begun, and the request only waits from here on. Where its till has no place left for that, it goes on as one at work:
+/// what was begun cannot be refused any more.
+async fn within(ticket: Ticket, wait_ms: u64, turn: &Turn) -> Reply {
     let first = ticket.first.clone();
     if wait_ms == 0 {
         return first;
     }
+    let _place = turn.wait();
     // The daemon's end while it waits changes nothing about what was begun.
     tokio::time::timeout(limits::wait(wait_ms), ticket.settled()).await.ok().and_then(Result::ok).unwrap_or(first)
 }

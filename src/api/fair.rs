@@ -2,7 +2,8 @@
 //!
 //! A request is at work from the moment it came whole until its answer is there, and every till may have [`limits::TILL_REQUESTS_MAX`] at work.
 //! A request that only waits (a long poll, a stream of events) is counted apart, so that it never uses up what a sale needs. Its handler
-//! says so by taking a [`Waiting`], and is a waiting one until that value is dropped:
+//! says so by taking a [`Waiting`], and is a waiting one until that value is dropped. One that does its work first, and then waits for the end of
+//! what it began, takes the [`Turn`] itself and says so by [`Turn::wait`] when that moment has come.
 //!
 //! ```text
 //! async fn events(State(api): State<Api>, waiting: Waiting) -> Result<Response, Problem> {
@@ -140,8 +141,11 @@ impl Drop for Held {
 }
 
 impl Turn {
-    /// From here on the request only waits.
-    fn wait(&self) -> Result<Place, Refusal> {
+    /// From here on the request only waits, until the returned value is dropped.
+    ///
+    /// # Errors
+    /// As many wait already as may. The request is at work as before.
+    pub(super) fn wait(&self) -> Result<Place, Refusal> {
         let held = &self.0;
         let mut shares = held.fair.lock();
         let (own, all) = (limits::TILL_WAITING_MAX, limits::WAITING_MAX);
@@ -161,7 +165,7 @@ impl Turn {
 
 /// A place among the waiting.
 #[derive(Debug)]
-struct Place(Arc<Held>);
+pub(super) struct Place(Arc<Held>);
 
 impl Drop for Place {
     fn drop(&mut self) {

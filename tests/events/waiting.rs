@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tolov::demo::gateway::{Entry, Fault, FaultKind, Faults};
 use tolov::limits;
 
 use crate::client::{Stream, follow};
@@ -129,4 +130,41 @@ fn whoever_hangs_up_gives_his_place_back_and_loses_no_event() {
     bench.until("their places are free", || !is_full());
     let first = from_the_first_line(&bench).next().expect("an event").expect("no end");
     assert_eq!(first.data["sequence"], json!(1));
+}
+
+#[test]
+fn an_accepted_payment_is_waited_for_among_those_who_wait_and_a_sale_finds_its_place() {
+    const PROVIDER: Duration = Duration::from_secs(8);
+    const PAYMENTS: usize = limits::TILL_WAITING_MAX + 4;
+    let bench = running();
+    let slow = FaultKind::Slow { ms: PROVIDER.as_millis().try_into().expect("milliseconds") };
+    bench.vendors.gateway.set_faults(Faults { charge: Some(Fault::always(slow)), ..Faults::default() });
+    let is_full = || follow(bench.address, EVENTS, &[TILL]).expect("an answer").is_err();
+    let (heard, answers) = mpsc::channel();
+    let accept = |number: usize| {
+        let id = created(&bench, &format!("order-{number}"));
+        let body = json!({"idempotency_token": format!("accept-{number}"), "accept_info": {"qr_code": format!("8802{number:014}")}});
+        let (address, heard) = (bench.address, heard.clone());
+        std::thread::spawn(move || {
+            let path = format!("/api/v1/payment/{id}/accept?wait=60");
+            let _ = heard.send(http::post(address, &path, &body.to_string(), &[TILL]).expect("an answer"));
+        });
+    };
+    // More than may wait: what was begun is not refused, so the rest of them stay at work.
+    (0..PAYMENTS).for_each(accept);
+    let charged =
+        || bench.vendors.gateway.entries().iter().filter(|entry| matches!(entry, Entry::Charge { .. })).count();
+    bench.until("all of them are begun", || charged() == PAYMENTS);
+    bench.until("as many wait as may", is_full);
+    bench.vendors.gateway.set_faults(Faults::default());
+    let since = Instant::now();
+    let sale = http::post(bench.address, "/payment/click", r#"{"amount":500,"qr_code":"880100000000000001"}"#, &[TILL]);
+    assert_eq!(sale.expect("an answer").json()["is_success"], json!(true));
+    assert!(since.elapsed() < PROVIDER / 2, "{:?}", since.elapsed());
+    assert!(answers.try_recv().is_err(), "they still wait");
+    for _ in 0..PAYMENTS {
+        let answer = answers.recv_timeout(Duration::from_secs(30)).expect("an answer");
+        assert_eq!((answer.status, &answer.json()["payment_status"]), (200, &json!("paid")), "{answer:?}");
+    }
+    assert!(!is_full(), "their places are free");
 }

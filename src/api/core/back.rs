@@ -1,5 +1,6 @@
 //! Money back, in one way for every method that can: a void or refund at the PinPad, a refund through QRManager.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::Uri;
 use utoipa::ToSchema;
@@ -12,6 +13,7 @@ use super::wait::wait_ms;
 use super::{ask, known, within};
 use crate::api::Api;
 use crate::api::envelope::Written;
+use crate::api::fair::Turn;
 use crate::api::json::{FieldErrors, Fields, Need};
 use crate::api::problem::{Problem, unexpected};
 use crate::api::sbp::{Id, Knock, token, token_of};
@@ -87,6 +89,7 @@ pub(in crate::api) async fn refunds(State(api): State<Api>, id: Id) -> Result<Wr
 )]
 pub(in crate::api) async fn give_back(
     State(api): State<Api>,
+    Extension(turn): Extension<Turn>,
     id: Id,
     uri: Uri,
     knock: Knock,
@@ -95,7 +98,7 @@ pub(in crate::api) async fn give_back(
     let wait_ms = wait_ms(&Query::read(&uri)?)?;
     let wish = PaymentRefundRequest::read(&knock.body, &payment)?;
     let ticket = ask(&api, wish.event(knock.till(), &payment)).await?;
-    let reply = within(ticket, wait_ms).await;
+    let reply = within(ticket, wait_ms, &turn).await;
     match &reply {
         Reply::Refund(payment, id) => match payment.refund(*id) {
             Some(refund) => Ok(Written::of(200, &answer::refund(payment, refund))),
