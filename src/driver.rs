@@ -7,6 +7,7 @@
 //! When the disk does not take a commit, requests are refused (nothing was begun), and answers about money that has moved are *owed*: they stay in
 //! memory, are tried again until they are on disk, and whoever waits for them hears *in doubt* meanwhile.
 
+mod about;
 mod debts;
 pub mod handle;
 pub mod ledger;
@@ -293,7 +294,8 @@ impl<L: Ledger> Driver<L> {
             Err(Rejection::Denied(denial)) => return Ok(Err(denial)),
             Err(Rejection::Fault(fault)) => {
                 self.faults += 1;
-                error!(%fault, "the machine contradicted its own diagram; the event was dropped");
+                about::span(next, event)
+                    .in_scope(|| error!(%fault, "the machine contradicted its own diagram; the event was dropped"));
                 return Ok(Err(Denial::Store { why: fault.to_string() }));
             }
         };
@@ -311,7 +313,8 @@ impl<L: Ledger> Driver<L> {
                 })),
                 Err(LedgerError::Rule(rule)) => {
                     self.faults += 1;
-                    error!(rule, "the store refused a line; the event was dropped");
+                    about::span(&after, event)
+                        .in_scope(|| error!(rule, "the store refused a line; the event was dropped"));
                     return Ok(Err(Denial::Store { why: rule }));
                 }
                 Err(failed) => return Err(failed),

@@ -18,7 +18,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Log, LogFormat};
-use crate::payment::sale::{Payment, State};
+use crate::payment::event::Denial;
+use crate::payment::sale::{Payment, PaymentId, State};
 
 /// What is said, where the usual (`info`) is too much or too little: `TOLOV_LOG=debug`, `TOLOV_LOG=info,hal=trace`.
 const LEVEL: &str = "TOLOV_LOG";
@@ -76,6 +77,12 @@ pub fn payment(payment: &Payment) -> Span {
     span
 }
 
+/// The same where nothing is known of the payment but its name.
+#[must_use]
+pub fn payment_named(id: PaymentId) -> Span {
+    error_span!("payment", transaction_id = %id)
+}
+
 /// Where everything is said that is done for a till's request. Which payment it is about is told by [`is_about`], once it is known.
 #[must_use]
 pub fn request(till: &str) -> Span {
@@ -85,6 +92,28 @@ pub fn request(till: &str) -> Span {
 /// The request that is being worked on is about this payment.
 pub fn is_about(payment: &Payment) {
     Span::current().record("transaction_id", tracing::field::display(payment.id)).record("method", method_of(payment));
+}
+
+/// A till was refused: its request is about this payment, or about the one that the refusal names as what was asked about.
+pub fn refused(denial: &Denial, about: Option<&Payment>) {
+    match (about, denial) {
+        (Some(payment), _) => is_about(payment),
+        (
+            None,
+            Denial::WrongState { payment, .. }
+            | Denial::WrongMethod { payment, .. }
+            | Denial::ReceiptDiffers { payment, .. },
+        ) => {
+            Span::current().record("transaction_id", tracing::field::display(payment));
+        }
+        _ => {}
+    }
+    match denial {
+        Denial::NotConfigured { .. } | Denial::SalesClosed { .. } | Denial::Store { .. } | Denial::Overloaded => {
+            tracing::warn!(%denial, "a till was refused");
+        }
+        _ => tracing::info!(%denial, "a till was refused"),
+    }
 }
 
 /// The name of the payment's method; `auto` while the customer has not shown by whom it is to be paid, and for ever where it ended so.

@@ -35,9 +35,9 @@ pub fn spawn(settings: PortSettings, clock: Clock, driver: Handle, runs: Runs) -
     let settings = PortSettings { spans: Some(span_of.clone()), ..settings };
     let port = port::spawn(settings, Arc::new(PortClock(clock)), signals);
     let (commands, orders) = mpsc::channel(limits::PINPAD_COMMANDS_LEN);
-    tokio::spawn(listen(heard, driver, span_of));
+    tokio::spawn(listen(heard, driver, span_of.clone()));
     tokio::spawn(forward(orders, port));
-    Commands(commands)
+    Commands { orders: commands, span_of }
 }
 
 /// The settings of a port, with every limit from [`limits`].
@@ -81,13 +81,16 @@ pub async fn learn(
 }
 
 /// The driver's end: orders to the PinPad.
-#[derive(Clone, Debug)]
-pub struct Commands(mpsc::Sender<Command>);
+#[derive(Clone)]
+pub struct Commands {
+    orders: mpsc::Sender<Command>,
+    span_of: Spans,
+}
 
 impl Commands {
     /// Wait for the end of the port or of the bridge to it: neither ends by itself unless it is broken.
     pub async fn ended(&self) {
-        self.0.closed().await;
+        self.orders.closed().await;
     }
 
     /// Carry out an effect that is the PinPad's. Does not wait; other effects are not for it and come back.
@@ -105,14 +108,15 @@ impl Commands {
             Effect::PinpadCancel { run } => Command::Cancel(operation_id(run)),
             other => return Err(other),
         };
-        match self.0.try_send(command) {
+        match self.orders.try_send(command) {
             Ok(()) => {}
             // A lost order would leave the machine waiting for ever; this one goes as soon as there is room.
             Err(mpsc::error::TrySendError::Full(command)) => {
-                let orders = self.0.clone();
+                let orders = self.orders.clone();
                 tokio::spawn(async move { orders.send(command).await });
             }
-            Err(mpsc::error::TrySendError::Closed(_)) => error!("the PinPad's port has ended; an order to it is lost"),
+            Err(mpsc::error::TrySendError::Closed(command)) => (self.span_of)(command.operation())
+                .in_scope(|| error!("the PinPad's port has ended; an order to it is lost")),
         }
         Ok(())
     }
@@ -311,7 +315,8 @@ mod tests {
         let port = port::spawn(PortSettings::new("/no/such/tty"), Arc::new(PortClock(Clock::system())), signals);
         let (commands, orders) = mpsc::channel(1);
         tokio::spawn(forward(orders, port));
-        let ended = tokio::time::timeout(limits::wait(limits::SHUTDOWN_MS), Commands(commands).ended()).await;
+        let commands = Commands { orders: commands, span_of: Arc::new(|_| Span::none()) };
+        let ended = tokio::time::timeout(limits::wait(limits::SHUTDOWN_MS), commands.ended()).await;
         assert!(
             ended.is_ok(),
             "card sales would be refused until somebody restarts the terminal, and nobody would know"

@@ -104,6 +104,9 @@ fn each_line_about_a_sale_names_it() {
     let ids = sell(&bench);
     let auto = sell_by_whatever_is_shown(&bench);
     bench.until("the receipt is confirmed", || bench.log().contains("\"state\":\"confirmed\""));
+    // The log is written beside the sales, and may be behind them.
+    let is_end = |line: &&str| line.contains("\"the sale went on\"") && line.contains("\"state\":\"paid\"");
+    bench.until("each end is said", || bench.log().lines().filter(is_end).count() == 4);
     bench.cut();
     let said: Vec<Value> = lines(&bench).into_iter().skip(before).filter(is_ours).collect();
     let of =
@@ -160,6 +163,49 @@ fn each_line_about_a_sale_names_it() {
         .filter(|line| line["message"] == json!("the sale went on") && line["state"] == json!("paid"))
         .collect();
     assert_eq!(ends.len(), 4, "{ends:#?}");
+}
+
+#[test]
+fn a_refusal_at_each_door_names_its_till_and_what_it_is_about() {
+    let mut bench = bench("json", "info");
+    let [click, _, sbp] = sell(&bench);
+    let auto = sell_by_whatever_is_shown(&bench);
+    let before = lines(&bench).len();
+    let refused = |path: &str, body: &Value| {
+        let answer = http::post(bench.address, path, &body.to_string(), &TILL).expect("an answer");
+        assert!(answer.status >= 400 || answer.body.contains("\"is_success\":false"), "{path}: {}", answer.body);
+    };
+    let token = json!({"idempotency_token": "token-of-a-refusal"});
+    refused("/payment/cancel", &json!({"transaction_id": click}));
+    refused(&format!("/api/v1/payment/{auto}/accept"), &token);
+    refused(&format!("/api/v1/payment/{auto}/refund"), &token);
+    refused(&format!("/api/v1/sbp/sale/{sbp}/cancel"), &json!({}));
+    bench.cut();
+    let said = lines(&bench).into_iter().skip(before).filter(|line| line["message"] == json!("a till was refused"));
+    let named: Vec<Value> = said
+        .map(|line| {
+            assert_eq!(line["span"]["till"], json!("bench"), "{line}");
+            line["span"]["transaction_id"].clone()
+        })
+        .collect();
+    assert_eq!(named, [json!(click), json!(auto), json!(auto), json!(sbp)]);
+}
+
+#[test]
+fn what_goes_wrong_at_the_pinpad_is_said_of_the_payment_that_it_happens_to() {
+    let mut bench = bench("json", "info");
+    let body = json!({"idempotency_token": "token-of-a-create", "money_info": {"method_id": "humo", "currency": "UZS", "amount": 300}});
+    let ask = |path: &str, body: &Value| http::post(bench.address, path, &body.to_string(), &TILL).expect("an answer");
+    let made = ask("/api/v1/payment/create", &body).json();
+    let id = made["transaction_id"].as_str().unwrap_or_else(|| panic!("{made}"));
+    ask(&format!("/api/v1/payment/{id}/accept"), &json!({"idempotency_token": "token-of-an-accept"}));
+    bench.until("a card is asked for", || bench.vendors.pinpad.screen() == "ВСТАВЬТЕ КАРТУ");
+    bench.vendors.pinpad.pull_cable();
+    bench.until("its end is in doubt", || bench.log().contains("nobody knows whether its money moved"));
+    bench.cut();
+    let lines = lines(&bench);
+    let down: Vec<&Value> = lines.iter().filter(|line| line["message"] == json!("the PinPad's line is down")).collect();
+    assert!(down.iter().any(|line| line["span"]["transaction_id"] == json!(id)), "{down:#?}");
 }
 
 #[test]

@@ -152,16 +152,18 @@ pub(super) async fn accept(
     }
 }
 
-/// Ask the driver.
+/// Ask the driver about a payment that may be new.
 async fn ask(api: &Room, event: Event) -> Result<Ticket, Problem> {
-    api.driver.ask(event).await.map_err(|denial| denied(&denial))
+    let asked = api.driver.ask(event).await.map_err(|denial| denied(&denial));
+    asked.inspect(gateway::begun)
 }
 
 /// The same of a payment's own operations: what its status forbids is 400 there, and a payment that nobody knows is told in the words of
 /// seed 003.
 async fn asked(api: &Room, wish: Ask) -> Result<Ticket, Problem> {
     let id = wish.payment;
-    api.driver.ask(Event::Ask(Box::new(wish))).await.map_err(|denial| {
+    let asked = api.driver.ask(Event::Ask(Box::new(wish))).await;
+    asked.inspect(gateway::begun).map_err(|denial| {
         let told = denied(&denial);
         match &denial {
             Denial::NotFound { .. } => Problem::no_payment(&id.to_string()),

@@ -19,7 +19,6 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use std::sync::Arc;
-use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use super::crowd::{Busy, Seat};
@@ -57,13 +56,6 @@ pub(super) struct Asked {
     body: axum::body::Bytes,
     /// The connection is at work until the answer is there.
     _busy: Option<Busy>,
-}
-
-impl Asked {
-    /// Where everything is said that is done for this request.
-    fn span(&self) -> Span {
-        log::request(&self.asker.till)
-    }
 }
 
 impl FromRequest<Api> for Asked {
@@ -115,8 +107,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     responses((status = 200, description = "`is_success` says whether it is paid", body = Envelope<SaleData>))
 )]
 pub(super) async fn click(State(api): State<Api>, asked: Asked) -> Written {
-    let span = asked.span();
-    sell(&api, Method::Click, asked).instrument(span).await
+    sell(&api, Method::Click, asked).await
 }
 
 /// Sell by a code of PAYME GO: the one in the request, or the one that the customer shows to the scanner.
@@ -129,8 +120,7 @@ pub(super) async fn click(State(api): State<Api>, asked: Asked) -> Written {
     responses((status = 200, description = "`is_success` says whether it is paid", body = Envelope<SaleData>))
 )]
 pub(super) async fn payme(State(api): State<Api>, asked: Asked) -> Written {
-    let span = asked.span();
-    sell(&api, Method::Payme, asked).instrument(span).await
+    sell(&api, Method::Payme, asked).await
 }
 
 async fn sell(api: &Room, method: Method, asked: Asked) -> Written {
@@ -192,12 +182,7 @@ fn told_once(api: &Room, payment: &Payment, key: Option<&Token>, made: impl FnOn
 }
 
 fn denied(denial: &Denial) -> Refusal {
-    match denial {
-        Denial::NotConfigured { .. } | Denial::SalesClosed { .. } | Denial::Store { .. } | Denial::Overloaded => {
-            tracing::warn!(%denial, "a till was refused");
-        }
-        _ => tracing::info!(%denial, "a till was refused"),
-    }
+    log::refused(denial, None);
     Refusal::from(denial)
 }
 
@@ -218,8 +203,7 @@ fn unexpected(_: &Reply) -> Refusal {
     responses((status = 200, description = "`is_success` says whether it is paid, or given back", body = XumoAnswer<CardData>))
 )]
 pub(super) async fn xumo(State(api): State<Api>, asked: Asked) -> Response {
-    let span = asked.span();
-    by_card(&api, asked).instrument(span).await
+    by_card(&api, asked).await
 }
 
 async fn by_card(api: &Room, asked: Asked) -> Response {
@@ -304,7 +288,7 @@ pub(super) async fn asked_and_ended(api: &Room, event: Event) -> Result<Reply, D
 }
 
 /// What was asked about is known: say so in the log.
-fn begun(ticket: &Ticket) {
+pub(super) fn begun(ticket: &Ticket) {
     if let Reply::Payment(payment) | Reply::Refund(payment, _) | Reply::Confirmation(payment, _) = &ticket.first {
         asks_about(payment);
     }
@@ -321,7 +305,7 @@ fn asks_about(payment: &Payment) {
     responses((status = 200, description = "`is_success` says whether the receipt is kept; it is delivered by itself", body = Envelope<ClickConfirmData>))
 )]
 pub(super) async fn click_confirm(State(api): State<Api>, asked: Asked) -> Written {
-    confirm(&api, Method::Click, &asked).instrument(asked.span()).await
+    confirm(&api, Method::Click, &asked).await
 }
 
 /// Bring the fiscal receipt of a PAYME sale.
@@ -330,7 +314,7 @@ pub(super) async fn click_confirm(State(api): State<Api>, asked: Asked) -> Writt
     responses((status = 200, description = "`is_success` says whether the receipt is kept; it is delivered by itself", body = Envelope<PaymeConfirmData>))
 )]
 pub(super) async fn payme_confirm(State(api): State<Api>, asked: Asked) -> Written {
-    confirm(&api, Method::Payme, &asked).instrument(asked.span()).await
+    confirm(&api, Method::Payme, &asked).await
 }
 
 /// The receipt is safe as soon as the driver took it; the provider is given a moment to say so itself.
@@ -356,7 +340,7 @@ pub(super) async fn cancel(State(api): State<Api>, asked: Asked) -> Written {
         Ok(event) => event,
         Err(errors) => return Written::refusal(&Refusal::from(&errors)),
     };
-    match asked_and_given_a_moment(&api, event).instrument(asked.span()).await {
+    match asked_and_given_a_moment(&api, event).await {
         Ok(Reply::Payment(payment)) => answer::cancel(&payment, api.settings.unit(payment.method)),
         Ok(other) => Written::refusal(&unexpected(&other)),
         Err(denial) => Written::refusal(&denied(&denial)),

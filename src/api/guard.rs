@@ -9,11 +9,13 @@ use axum::response::Response;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::pin;
+use tracing::Instrument as _;
 
 use super::envelope::{self, Refusal};
 use super::listen::Peer;
 use super::{Api, ApiSettings, origin, sbp};
 use crate::limits;
+use crate::log;
 
 /// The till that asks: the name of its token, or `@` and where it asks from (`@local` on this machine).
 #[derive(Clone, Debug)]
@@ -28,8 +30,9 @@ pub(super) async fn check(State(api): State<Api>, mut request: Request, next: Ne
     let page = origin::listed(&api.settings.allow_origins, request.headers());
     let answer = match admitted(&api.settings, peer, page.is_some(), &request) {
         Ok(Admitted::Till(till)) => {
+            let span = log::request(&till.0);
             request.extensions_mut().insert(till);
-            next.run(request).await
+            next.run(request).instrument(span).await
         }
         Ok(Admitted::Browser) => {
             return page.map_or_else(Response::default, |page| origin::preflight(page, request.headers()));

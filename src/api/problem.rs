@@ -8,8 +8,9 @@ use utoipa::ToSchema;
 use crate::api::envelope::{self, Refusal, Written};
 use crate::api::json::FieldErrors;
 use crate::api::pathless::pathless;
+use crate::log;
 use crate::payment::event::{Denial, Reply};
-use crate::payment::sale::PaymentId;
+use crate::payment::sale::{Payment, PaymentId};
 
 /// A row of the table. `docs/api.md` states the same rows; a test holds them equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,8 +140,16 @@ impl Problem {
 
 /// What speaks against a request, told and written down.
 pub(super) fn denied(denial: &Denial) -> Problem {
-    tracing::info!(%denial, "a till was refused");
+    log::refused(denial, None);
     Problem::from(denial)
+}
+
+/// The same of a request about a payment that is known.
+pub(super) fn denied_of(payment: &Payment) -> impl Fn(Denial) -> Problem {
+    |denial| {
+        log::refused(&denial, Some(payment));
+        Problem::from(&denial)
+    }
 }
 
 /// The driver answered about something else than was asked: a bug there, told honestly here.

@@ -29,7 +29,7 @@ use super::envelope::{Refusal, Written};
 use super::gateway::{self, Waiter};
 use super::guard::{self, Till};
 use super::json::{FieldErrors, Fields};
-use super::problem::{self, Problem, denied, panicked, unexpected};
+use super::problem::{self, Problem, denied, denied_of, panicked, unexpected};
 use super::{Api, Room};
 use crate::limits;
 use crate::payment::event::{Denial, Event, Reply};
@@ -121,6 +121,7 @@ pub(super) async fn sell(State(api): State<Api>, knock: Knock) -> Result<Written
     if let Ok(ticket) = &asked
         && let Reply::Payment(payment) = &ticket.first
     {
+        gateway::begun(ticket);
         waiter.waits_for(payment.id);
     }
     let ended = match asked {
@@ -165,7 +166,7 @@ pub(super) async fn cancel(State(api): State<Api>, id: Id, knock: Knock) -> Resu
     }
     let payment = known(&api, id).await?;
     let event = Event::Cancel { payment: Some(payment.id), operator: false };
-    match gateway::asked_and_given_a_moment(&api, event).await.map_err(|denial| denied(&denial))? {
+    match gateway::asked_and_given_a_moment(&api, event).await.map_err(denied_of(&payment))? {
         Reply::Payment(payment) => told(&api, &payment),
         other => Err(unexpected(&other)),
     }
@@ -196,7 +197,8 @@ pub(super) async fn refunds(State(api): State<Api>, id: Id) -> Result<Written, P
 pub(super) async fn give_back(State(api): State<Api>, id: Id, knock: Knock) -> Result<Written, Problem> {
     let wish = RefundRequest::read(&knock.body)?;
     let payment = known(&api, id).await?;
-    let ticket = api.driver.ask(wish.event(&knock.till, &payment)).await.map_err(|denial| denied(&denial))?;
+    let ticket = api.driver.ask(wish.event(&knock.till, &payment)).await.map_err(denied_of(&payment))?;
+    gateway::begun(&ticket);
     let first = ticket.first.clone();
     match ticket.settled().await.unwrap_or(first) {
         Reply::Refund(payment, id) => match answer::one_refund(&payment, id) {

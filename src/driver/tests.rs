@@ -114,3 +114,52 @@ fn an_approval_that_breaks_a_rule_of_the_store_is_a_doubt_that_its_till_hears() 
     let picture = handle.snapshot();
     assert_eq!((picture.in_doubt.len(), picture.faults), (1, 1));
 }
+
+/// What is said in the log while `work` is done on this thread, a JSON object a line.
+fn said(work: impl FnOnce()) -> Vec<serde_json::Value> {
+    use std::io::{Read as _, Seek as _};
+    let mut file = tempfile::tempfile().unwrap();
+    let json = tracing_subscriber::fmt().json().flatten_event(true).with_writer(file.try_clone().unwrap()).finish();
+    tracing::subscriber::with_default(json, work);
+    let mut text = String::new();
+    file.rewind().unwrap();
+    file.read_to_string(&mut text).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_fault_is_said_of_the_payment_that_it_happened_to() {
+    let (mut driver, _handle, _) = driver();
+    let payment = PaymentId(Uuid::from_u128(1));
+    let outcome = event::Outcome::Approved(Approval::default());
+    let lines = said(|| {
+        driver.take(vec![Envelope::tell(sale(1))]);
+        driver.take(vec![Envelope::tell(Event::ProviderAnswered { payment, outcome })]);
+    });
+    let fault = lines.iter().find(|line| line["level"] == "ERROR").unwrap();
+    assert_eq!((&fault["rule"], &fault["span"]["method"]), (&"a rule".into(), &"click".into()), "{fault}");
+    assert_eq!(fault["span"]["transaction_id"], payment.to_string(), "{fault}");
+}
+
+#[test]
+fn an_event_is_about_the_payment_whose_run_it_is_from_or_asks_about() {
+    use crate::payment::event::RunEnd;
+    let (mut driver, ..) = driver();
+    driver.take(vec![Envelope::tell(sale(1))]);
+    let mut terminal = driver.terminal.clone();
+    let (id, run) = (PaymentId(Uuid::from_u128(1)), RunId(Uuid::from_u128(7)));
+    let own = Arc::make_mut(terminal.payments.get_mut(&id).unwrap());
+    own.run = Some(crate::payment::card::Run::new(run, None));
+    let about =
+        |run, terminal: &Terminal| about::payment_of(terminal, &Event::PinpadFinished { run, end: RunEnd::Ended });
+    assert_eq!((about(run, &terminal), about(RunId(Uuid::nil()), &terminal)), (Some(id), None));
+    let (asks, job) = (RunId(Uuid::from_u128(8)), crate::payment::card::Job::Sale { payment: id });
+    terminal.pinpad.at = Some(crate::payment::terminal::PinpadAt::Recovering { run: asks, job });
+    assert_eq!(about(asks, &terminal), Some(id));
+    assert_eq!(
+        about::payment_of(&terminal, &sale(2)),
+        Some(PaymentId(Uuid::from_u128(2))),
+        "also where it is not known yet"
+    );
+    assert_eq!(about::payment_of(&terminal, &Event::PinpadUp), None);
+}

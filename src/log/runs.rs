@@ -8,8 +8,8 @@ use tracing::Span;
 use super::payment;
 use crate::driver::{Commit, Witness};
 use crate::limits;
-use crate::payment::card::{Run, RunId};
-use crate::payment::sale::{Method, Payment};
+use crate::payment::card::RunId;
+use crate::payment::sale::Method;
 use crate::snapshot::Snapshot;
 
 /// The last runs that the driver wrote down, each with its payment's span. It tells of them before it lets the PinPad begin. A clone is the same.
@@ -28,7 +28,7 @@ impl Runs {
             return span.clone();
         }
         // What was in doubt before this life.
-        if let Some(found) = picture.in_doubt.iter().find(|payment| runs(payment).any(|own| own.id == run)) {
+        if let Some(found) = picture.in_doubt.iter().find(|payment| payment.runs().any(|own| own.id == run)) {
             return payment(found);
         }
         // A question has a run of its own. It is about the card payment in doubt, if there is one.
@@ -40,15 +40,10 @@ impl Runs {
     }
 }
 
-/// The runs of a sale and of what was given back.
-fn runs(payment: &Payment) -> impl Iterator<Item = &Run> {
-    payment.run.iter().chain(payment.refunds.iter().filter_map(|refund| refund.run.as_ref()))
-}
-
 impl Witness for Runs {
     fn committed(&self, commit: &Commit) {
         for after in commit.moves.iter().map(|moved| &moved.after) {
-            for run in runs(after) {
+            for run in after.runs() {
                 let mut known = self.known();
                 if known.iter().any(|(own, _)| *own == run.id) {
                     continue;
@@ -66,7 +61,8 @@ impl Witness for Runs {
 mod tests {
     use super::*;
     use crate::driver::Move;
-    use crate::payment::sale::PaymentId;
+    use crate::payment::card::Run;
+    use crate::payment::sale::{Payment, PaymentId};
     use crate::payment::{Currency, Money};
     use uuid::Uuid;
 

@@ -289,6 +289,11 @@ impl Payment {
         self.auto && self.code.is_none() && !self.run.as_ref().is_some_and(|run| run.card_presented)
     }
 
+    /// The PinPad's runs: the sale's, and those of what was given back.
+    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.run.iter().chain(self.refunds.iter().filter_map(|refund| refund.run.as_ref()))
+    }
+
     /// The PinPad has its request for a card, and has not ended.
     #[must_use]
     pub fn is_asked_for_card(&self) -> bool {

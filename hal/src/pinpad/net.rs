@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use super::arcus2::proxy::{NetAction, NetAnswer, NetRequest};
 use super::limits::NET_SHORTEST_LOOK;
@@ -24,7 +25,8 @@ impl Net {
     pub(crate) fn spawn(step: Duration, queue: usize) -> Self {
         let (requests, inbox) = mpsc::channel(queue);
         let (outbox, answers) = mpsc::channel(queue);
-        tokio::spawn(serve(inbox, outbox, step));
+        // What it says is said of the operation that the PinPad asks for.
+        tokio::spawn(serve(inbox, outbox, step).in_current_span());
         Self { requests, answers }
     }
 

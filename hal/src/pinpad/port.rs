@@ -144,20 +144,21 @@ impl Port {
         let mut pause = self.settings.limits.reopen_first;
         let mut last_why = None;
         loop {
-            let why = match open(&self.settings) {
+            let (why, operation) = match open(&self.settings) {
                 Ok(serial) => {
                     pause = self.settings.limits.reopen_first;
                     last_why = None;
                     self.outbox.push(Signal::Up);
                     match self.on_line(serial).await {
-                        Ok(why) => why.to_string(),
+                        Ok((why, operation)) => (why.to_string(), operation),
                         Err(Closed) => return,
                     }
                 }
-                Err(error) => error.to_string(),
+                Err(error) => (error.to_string(), None),
             };
             if last_why.as_ref() != Some(&why) {
-                tracing::warn!(path = %self.settings.path.display(), %why, "the PinPad's line is down");
+                let path = self.settings.path.display();
+                self.span_of(operation).in_scope(|| tracing::warn!(%path, %why, "the PinPad's line is down"));
                 self.outbox.push(Signal::Down { why: why.clone() });
             }
             if self.wait_down(pause, &why).await.is_err() {
@@ -191,20 +192,21 @@ impl Port {
         }
     }
 
-    /// Serve an open line until it is lost; why, comes back.
-    async fn on_line(&mut self, serial: SerialStream) -> Result<io::Error, Closed> {
+    /// Serve an open line until it is lost; why, comes back, and in the middle of what.
+    async fn on_line(&mut self, serial: SerialStream) -> Result<(io::Error, Option<OperationId>), Closed> {
         let (read, write) = tokio::io::split(serial);
         let codec = Codec::new(self.arcus.transport, self.settings.limits.payload_bytes);
         let writer = Writer { write, unwritten: VecDeque::new() };
         let mut line = Line { read, writer, idle: Vec::new(), codec: Some(codec), mute_since: None };
         loop {
             let run = match self.idle(&mut line).await? {
-                Idle::Lost(error) => return Ok(error),
+                Idle::Lost(error) => return Ok((error, None)),
                 Idle::Run(run) => run,
             };
-            let span = self.span_of(run.who.operation());
+            let operation = run.who.operation();
+            let span = self.span_of(operation);
             if let Some(error) = self.run(&mut line, *run).instrument(span).await? {
-                return Ok(error);
+                return Ok((error, operation));
             }
         }
     }

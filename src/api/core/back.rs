@@ -10,12 +10,13 @@ use super::answer::{self, PaymentRefund, PaymentRefunds};
 use super::query::Query;
 use super::request::decimal;
 use super::wait::wait_ms;
-use super::{ask, known, within};
+use super::{known, within};
 use crate::api::Api;
 use crate::api::envelope::Written;
 use crate::api::fair::Turn;
+use crate::api::gateway;
 use crate::api::json::{FieldErrors, Fields, Need};
-use crate::api::problem::{Problem, unexpected};
+use crate::api::problem::{Problem, denied_of, unexpected};
 use crate::api::sbp::{Id, Knock, token, token_of};
 use crate::limits;
 use crate::payment::card::RunId;
@@ -97,7 +98,8 @@ pub(in crate::api) async fn give_back(
     let payment = known(&api, id).await?;
     let wait_ms = wait_ms(&Query::read(&uri)?)?;
     let wish = PaymentRefundRequest::read(&knock.body, &payment)?;
-    let ticket = ask(&api, wish.event(knock.till(), &payment)).await?;
+    let ticket = api.driver.ask(wish.event(knock.till(), &payment)).await.map_err(denied_of(&payment))?;
+    gateway::begun(&ticket);
     let reply = within(ticket, wait_ms, &turn).await;
     match &reply {
         Reply::Refund(payment, id) => match payment.refund(*id) {

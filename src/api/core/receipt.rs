@@ -9,7 +9,7 @@ use crate::api::Api;
 use crate::api::envelope::Written;
 use crate::api::gateway;
 use crate::api::json::Fields;
-use crate::api::problem::{self, Problem, denied, unexpected};
+use crate::api::problem::{self, Problem, denied_of, unexpected};
 use crate::api::sbp::{Id, Knock, read_document};
 use crate::api::trouble::Trouble;
 use crate::payment::event::{Confirm, Event, Reply, SaleRef};
@@ -121,7 +121,7 @@ pub(in crate::api) async fn bring_receipt(State(api): State<Api>, id: Id, knock:
     };
     let of = SaleRef::Payment(payment.id);
     let event = Event::Confirm(Confirm { method: payment.method, of, receipt });
-    match gateway::asked_and_given_a_moment(&api, event).await.map_err(|denial| denied(&denial))? {
+    match gateway::asked_and_given_a_moment(&api, event).await.map_err(denied_of(&payment))? {
         Reply::Confirmation(payment, _) => Ok(told(&payment, warnings)),
         other => Err(unexpected(&other)),
     }

@@ -6,7 +6,7 @@ use super::answer::{self, ReceiptAnswer};
 use super::{Id, Knock, known, sbp_of};
 use crate::api::envelope::Written;
 use crate::api::json::{FieldErrors, Fields};
-use crate::api::problem::{self, Problem, denied, unexpected};
+use crate::api::problem::{self, Problem, denied_of, unexpected};
 use crate::api::{Api, gateway};
 use crate::payment::event::{Confirm, Event, Reply, SaleRef};
 use crate::payment::fiscal::Receipt;
@@ -45,7 +45,7 @@ pub(in crate::api) async fn bring_receipt(State(api): State<Api>, id: Id, knock:
     let (receipt, warnings) = read_document(&payment, &knock.body)?;
     let of = SaleRef::Payment(payment.id);
     let event = Event::Confirm(Confirm { method: Method::Sbp, of, receipt });
-    match gateway::asked_and_given_a_moment(&api, event).await.map_err(|denial| denied(&denial))? {
+    match gateway::asked_and_given_a_moment(&api, event).await.map_err(denied_of(&payment))? {
         Reply::Confirmation(payment, _) => {
             Ok(Written::of(200, &answer::receipt(&payment, sbp_of(&payment)?, warnings)))
         }
