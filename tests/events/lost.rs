@@ -79,11 +79,11 @@ fn a_till_whose_cable_was_pulled_holds_its_place_no_longer_than_the_system_was_t
     fs::write(bench.dir.path().join("pull"), "").expect("a file");
     bench.until("the cable is pulled", || bench.dir.path().join("pulled").exists());
     let since = Instant::now();
-    bench.until("its place is free", || place(&bench).is_some());
+    bench.until("the terminal gives it up", || bench.log().contains("connection_lost"));
     let took = since.elapsed();
     let most = limits::EVENTS_HEARTBEAT_MS + limits::HTTP_PEER_LOST_MS;
     assert!(took < limits::wait(most) + Duration::from_secs(3), "{took:?}\n{}", bench.log());
-    bench.until("the log names it", || bench.log().contains("connection_lost"));
+    bench.until("its place is free", || place(&bench).is_some());
     let line = bench.log().lines().find(|line| line.contains("connection_lost")).map(str::to_owned);
     assert!(line.is_some_and(|line| line.contains("bench")), "the log names the till: {}", bench.log());
 }

@@ -85,26 +85,38 @@ fn a_sale_takes(bench: &Bench, first: usize) -> Duration {
     took[4]
 }
 
+/// What the daemon holds in memory for itself, in KiB.
+fn memory_kib(bench: &Bench) -> u64 {
+    let daemon = bench.daemon.as_ref().expect("a daemon").id();
+    let status = fs::read_to_string(format!("/proc/{daemon}/status")).expect("its status");
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("RssAnon");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
 #[test]
-fn a_house_full_of_long_polls_hears_of_a_change_at_once_and_slows_no_sale() {
+fn a_house_of_64_tills_with_four_long_polls_each_hears_of_a_change_at_once_and_slows_no_sale() {
+    const TILLS: usize = 64;
     let bench = running();
-    let tills = limits::WAITING_MAX / limits::TILL_WAITING_MAX;
-    for till in 0..tills {
+    assert!(limits::WAITING_MAX >= 4 * TILLS);
+    for till in 0..TILLS {
         let path = bench.dir.path().join(format!("secrets/till_{till}"));
         fs::write(&path, format!("token-of-till-{till}")).expect("a secret");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its permissions");
     }
     let alone = a_sale_takes(&bench, 1);
+    let before_kib = memory_kib(&bench);
     let id = created(&bench, "waited-for");
     let (heard, answers) = mpsc::channel();
     for place in 0..limits::WAITING_MAX {
-        poll(&bench, &format!("token-of-till-{}", place % tills), &status_path(&id, "wait=60"), &heard);
+        poll(&bench, &format!("token-of-till-{}", place % TILLS), &status_path(&id, "wait=60"), &heard);
     }
     // One more has nothing to wait for, and is refused once all the others wait.
     bench.until("everybody waits", || {
         let one_more = http::get_with(bench.address, &status_path(&id, "wait=1&seen=paid"), &[TILL]);
         one_more.expect("an answer").status == 503
     });
+    let each_kib = memory_kib(&bench).saturating_sub(before_kib) / limits::WAITING_MAX as u64;
+    assert!(each_kib < 64, "{each_kib} KiB for each that waits");
     let beside = a_sale_takes(&bench, 100);
     assert!(beside < alone * 3 + Duration::from_millis(50), "{beside:?} beside them, {alone:?} alone");
     assert!(answers.try_recv().is_err(), "other payments are no news to them");
