@@ -4,10 +4,11 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::support::PATIENCE;
 use super::support::http::Answer;
 
 /// One event, as it was sent.
@@ -64,10 +65,14 @@ pub fn follow_by(stream: TcpStream, path: &str, headers: &[(&str, &str)]) -> io:
 }
 
 impl Stream {
-    /// The next event; nothing at the end of the stream.
+    /// The next event; nothing at the end of the stream. What comes has [`PATIENCE`], however alive the line is.
     pub fn next(&mut self) -> io::Result<Option<Event>> {
         let (mut id, mut name, mut data) = (None, String::new(), String::new());
+        let since = Instant::now();
         while let Some(line) = self.line()? {
+            if since.elapsed() > PATIENCE {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "signs of life and no event"));
+            }
             if line.is_empty() {
                 // An id is taken in also where there is nothing to tell.
                 if let Some(id) = &id {
