@@ -103,7 +103,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 #[utoipa::path(
     post, path = "/payment/click", operation_id = "sellByClick", tag = "gateway",
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 64, pattern = "^[!-~]+$",
-        description = "Names this request, so that its repeat finds the first one")), request_body = CodeSale,
+        description = "Names this request, so that its repeat finds the first one")), 
+    request_body(content = CodeSale, example = json!({"amount": 500, "qr_code": "880101698207133392"})),
     responses((status = 200, description = "`is_success` says whether it is paid", body = Envelope<SaleData>))
 )]
 pub(super) async fn click(State(api): State<Api>, asked: Asked) -> Written {
@@ -116,7 +117,8 @@ pub(super) async fn click(State(api): State<Api>, asked: Asked) -> Written {
 #[utoipa::path(
     post, path = "/payment/payme", operation_id = "sellByPayme", tag = "gateway",
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 64, pattern = "^[!-~]+$",
-        description = "Names this request, so that its repeat finds the first one")), request_body = CodeSale,
+        description = "Names this request, so that its repeat finds the first one")), 
+    request_body(content = CodeSale, example = json!({"amount": 500, "qr_code": "50502044301381396427"})),
     responses((status = 200, description = "`is_success` says whether it is paid", body = Envelope<SaleData>))
 )]
 pub(super) async fn payme(State(api): State<Api>, asked: Asked) -> Written {

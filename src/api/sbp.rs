@@ -10,7 +10,7 @@ pub(super) mod receipt;
 mod request;
 
 pub use questions::{Asked, Card, Loyal, Product, Products, QuestionError, Questions};
-pub(super) use receipt::read_document;
+pub(super) use receipt::{AtolDocument, OfdRuDocument, read_document};
 pub(super) use request::{meant, token, token_of};
 
 use axum::Router;

@@ -2,14 +2,17 @@
 
 import atexit
 import collections
+import itertools
 import json
 import math
 import os
 
 import schemathesis
+from meant import MEANT
 
 answers = collections.Counter()
 asked = 0
+turns = {operation: itertools.count() for operation in MEANT}
 
 
 def as_a_till_writes_it(value):
@@ -35,6 +38,11 @@ def before_call(context, case, kwargs):
     global asked
     asked += 1
     is_meant_well = case.meta is None or case.meta.generation.mode.is_positive
+    is_free = case.meta is not None and case.meta.phase.name == "fuzzing"
+    operation = case.operation.definition.raw["operationId"]
+    # Every other one is about a sale that there is; the rest, and the ways through the links, stay as they were drawn.
+    if is_meant_well and is_free and operation in MEANT and (turn := next(turns[operation])) % 2:
+        MEANT[operation](case, turn // 2)
     if is_meant_well and asked % 10 and isinstance(case.body, dict) and "idempotency_token" in case.body:
         case.body["idempotency_token"] = f"request-{asked}"
     # To wait for a minute for what does not happen proves no more than to wait for a second.
@@ -42,9 +50,18 @@ def before_call(context, case, kwargs):
         case.query["wait"] = min(case.query["wait"], 1)
 
 
+def has_succeeded(response):
+    """The gateway's doors answer 200 to a refusal, too."""
+    if response.status_code != 200:
+        return False
+    told = response.content if "json" in str(response.headers.get("content-type")) else b""
+    return b'"is_success":false' not in told.replace(b": ", b":")
+
+
 @schemathesis.hook
 def after_call(context, case, response):
-    answers[f"{case.operation.definition.raw['operationId']} {response.status_code}"] += 1
+    well = "well" if has_succeeded(response) else "refused"
+    answers[f"{case.operation.definition.raw['operationId']} {response.status_code} {well}"] += 1
 
 
 @atexit.register

@@ -10,14 +10,25 @@ use crate::api::envelope::Written;
 use crate::api::gateway;
 use crate::api::json::Fields;
 use crate::api::problem::{self, Problem, denied_of, unexpected};
-use crate::api::sbp::{Id, Knock, read_document};
+use crate::api::sbp::{AtolDocument, Id, Knock, OfdRuDocument, read_document};
 use crate::api::trouble::Trouble;
 use crate::payment::event::{Confirm, Event, Reply, SaleRef};
 use crate::payment::fiscal::ConfirmationState;
 use crate::payment::sale::{Method, Payment, PaymentId};
 
-/// `POST /api/v1/payment/{id}/receipt` of a CLICK or PAYME payment. Of an SBP payment the body is the OFD's document itself.
+/// `POST /api/v1/payment/{id}/receipt`.
 #[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "read by the payment's method; this is its description")]
+pub(super) enum ReceiptRequest {
+    Link(ReceiptLinkRequest),
+    Atol(AtolDocument),
+    OfdRu(OfdRuDocument),
+}
+
+/// What a CLICK or PAYME payment's receipt is.
+#[derive(ToSchema)]
+#[schema(title = "CLICK, PAYME")]
 #[expect(dead_code, reason = "read field by field; this is its description")]
 pub(super) struct ReceiptLinkRequest {
     /// The fiscal receipt's link, as its QR code says it.
@@ -98,7 +109,7 @@ pub(in crate::api) async fn receipt(State(api): State<Api>, id: Id) -> Result<Wr
 /// same receipt again finds the first.
 #[utoipa::path(
     post, path = "/api/v1/payment/{id}/receipt", operation_id = "bringReceipt", tag = "payment", params(("id" = String, Path, description = "transaction_id")),
-    request_body(content = ReceiptLinkRequest, description = "A link (CLICK, PAYME); for SBP the OFD's document itself"),
+    request_body = ReceiptRequest,
     responses((status = 200, description = "The receipt as it stands", body = PaymentReceipt),
         (status = "4XX", description = "It was not taken", body = Problem),
         (status = "5XX", description = "It was not taken", body = Problem)),

@@ -51,7 +51,7 @@ pub(super) struct Sender {
 #[derive(Debug, PartialEq, Eq, ToSchema)]
 pub(super) struct CreateRequest {
     /// Names this request: the same token with the same body finds the first payment. A UUID is good.
-    #[schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$", example = "5d7c4a38-95a0-4f0e-8b0e-6a6b1b6f9f10")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$", example = "3e1d7a90-6f7b-4c52-9a0d-2b8f4c6d1e57")]
     pub(super) idempotency_token: String,
     /// How it is to be paid, and how much.
     pub(super) money_info: MoneyInfo,

@@ -267,20 +267,25 @@ pub(super) struct ClickConfirmData<'a> {
     transaction_id: PaymentId,
 }
 
-/// `data` of `/payment/payme_confirm` (seed 001), while the provider's own answer is not known.
+/// `data` of `/payment/payme_confirm` (seed 001), in our words while the provider's own answer is not known, and that answer from then on.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PaymeConfirmData<'a> {
     id: Option<i64>,
+    #[schema(required = false)]
     result: PaymeResult<'a>,
     #[schema(value_type = Option<Object>)]
     error: Option<()>,
+    /// `queued` or `held`; not in the provider's own answer.
+    #[schema(required = false)]
     status: &'static str,
-    #[schema(value_type = String, format = "uuid")]
+    /// The payment's name here; not in the provider's own answer.
+    #[schema(value_type = String, format = "uuid", required = false)]
     transaction_id: PaymentId,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct PaymeResult<'a> {
+    #[schema(required = false)]
     receipt: PaymeReceipt<'a>,
 }
 

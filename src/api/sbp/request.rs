@@ -382,7 +382,7 @@ pub(super) struct SearchRequest {
     #[schema(pattern = "^\\+?[0-9]{10,15}$", example = "+79000000000")]
     pub(super) phone: String,
     /// What the purchase costs, kopecks.
-    #[schema(minimum = 0, maximum = 100_000_000)]
+    #[schema(minimum = 0, maximum = 100_000_000, example = 95_000)]
     pub(super) amount: i64,
     /// The amount's currency.
     pub(super) currency: Rouble,
