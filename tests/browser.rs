@@ -9,6 +9,8 @@ mod driver;
 #[allow(dead_code, unreachable_pub, reason = "this test only asks, and is a crate of its own")]
 #[path = "support/http.rs"]
 mod http;
+#[path = "browser/reference.rs"]
+mod reference;
 #[path = "browser/sbp.rs"]
 mod sbp;
 
@@ -38,6 +40,13 @@ impl Demo {
         let mut said = BufReader::new(process.stdout.take().expect("its output")).lines().map_while(Result::ok);
         let address = said.find_map(|line| line.split("http://").nth(1)?.trim_end_matches('/').parse().ok());
         Self { process, address: address.expect("the demo prints its page's address") }
+    }
+
+    /// Where its daemon answers tills by itself.
+    fn daemon(dir: &Path) -> SocketAddr {
+        let settings = std::fs::read_to_string(dir.join("tolov.toml")).expect("the configuration");
+        let listen = settings.lines().find_map(|line| line.strip_prefix("listen = ")).expect("the daemon's address");
+        listen.trim_matches('"').parse().expect("an address")
     }
 
     /// Everything that the vendors have booked and the terminal knows.
@@ -258,9 +267,7 @@ fn a_killed_demo_takes_its_daemon_along_and_the_next_one_goes_on_where_it_was() 
     let sale = r#"{"amount":500,"qr_code":"880101698207133392"}"#;
     let sold = http::post(demo.address, "/payment/click", sale, &[]).expect("an answer").json();
     assert_eq!(sold["is_success"], json!(true), "{sold}");
-    let settings = std::fs::read_to_string(dir.path().join("tolov.toml")).expect("the configuration");
-    let listen = settings.lines().find_map(|line| line.strip_prefix("listen = ")).expect("the daemon's address");
-    let daemon: SocketAddr = listen.trim_matches('"').parse().expect("an address");
+    let daemon = Demo::daemon(dir.path());
     assert!(http::get(daemon, "/health/live").is_ok());
     drop(demo);
     assert!(patiently(|| std::net::TcpStream::connect(daemon).is_err()), "the daemon lives on");

@@ -2,6 +2,8 @@
 //! A block of them that is added there is run here without another word; what a till's customer has to do in between, [`World::before`] does.
 #![cfg(feature = "demo")]
 
+#[path = "curl_lines/reference.rs"]
+mod reference;
 mod support;
 
 use std::collections::BTreeSet;

@@ -29,6 +29,11 @@ pub(crate) struct Browser {
 impl Browser {
     /// Start a browser and open `url`.
     pub(crate) fn open(url: &str) -> Self {
+        Self::sized(SIZE, false, url)
+    }
+
+    /// The same in a window of another size; a phone scales what does not say that it fits.
+    pub(crate) fn sized(size: (u32, u32), is_phone: bool, url: &str) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -45,12 +50,12 @@ impl Browser {
         std::thread::spawn(move || said.for_each(drop));
         let profile = tempfile::tempdir().expect("a folder for the profile");
         let mut browser = Self { driver, port, session: String::new(), _profile: profile };
-        browser.begin();
+        browser.begin(size, is_phone);
         browser.command("POST", "/url", &json!({"url": url}));
         browser
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self, (width, height): (u32, u32), is_phone: bool) {
         let profile = format!("--user-data-dir={}", self._profile.path().display());
         let arguments = [
             "--headless",
@@ -63,12 +68,13 @@ impl Browser {
             "--disable-sync",
             &profile,
         ];
-        let wishes = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}}});
+        let kept = json!({"browser": "ALL", "performance": "ALL"});
+        let options = json!({"goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": kept});
+        let wishes = json!({"capabilities": {"alwaysMatch": options}});
         let begun =
             self.send("POST", "/session", &wishes).unwrap_or_else(|why| panic!("no browser ({why}): {INSTALL}"));
         begun["sessionId"].as_str().expect("a session").clone_into(&mut self.session);
-        let (width, height) = SIZE;
-        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone});
         self.command(
             "POST",
             "/goog/cdp/execute",
@@ -115,6 +121,25 @@ impl Browser {
             assert!(since.elapsed() < PATIENCE, "waited in vain for {expression:.200}");
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// What was said on the page's console since the last look: errors, warnings, and what the page itself wrote.
+    pub(crate) fn console(&self) -> Vec<String> {
+        self.log("browser").iter().map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Every address that pages have asked since the last look; what the browser's own empty tab asks the browser for is none.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        let told = self.log("performance");
+        let events = told.iter().filter_map(|line| serde_json::from_str::<Value>(line["message"].as_str()?).ok());
+        let sent = events.filter(|event| event["message"]["method"] == "Network.requestWillBeSent");
+        let sent = sent.map(|event| event["message"]["params"].clone());
+        let own = sent.filter(|what| !what["documentURL"].as_str().is_some_and(|page| page.starts_with("chrome:")));
+        own.filter_map(|what| Some(what["request"]["url"].as_str()?.to_owned())).collect()
+    }
+
+    fn log(&self, kind: &str) -> Vec<Value> {
+        self.command("POST", "/se/log", &json!({"type": kind})).as_array().cloned().unwrap_or_default()
     }
 
     fn command(&self, method: &str, path: &str, body: &Value) -> Value {

@@ -11,8 +11,9 @@ pub(in crate::api) const POLICY: &str =
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem;color:#1b1f24;background:#fff}\
 h1,h2,h3{line-height:1.25}h2{margin-top:3rem;border-bottom:2px solid #d0d7de}h3{margin-top:2.5rem}\
-code,pre{font:14px/1.45 ui-monospace,monospace}pre{overflow-x:auto;background:#f3f5f7;padding:.75rem;border-radius:6px}\
+code,pre{font:14px/1.45 ui-monospace,monospace}pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f3f5f7;padding:.75rem;border-radius:6px}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;margin:.5rem 0}th,td{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid #d0d7de}\
+td:first-child:not([colspan]){white-space:nowrap}td:last-child code{overflow-wrap:anywhere}th:last-child{min-width:8rem}\
 nav ul{columns:18rem;padding-left:1.2rem}.way{color:#fff;background:#1f6f43;border-radius:4px;padding:.1rem .4rem}.post{background:#8a4b08}\
 h3 code{overflow-wrap:anywhere}a{color:#0b57a4}\
 @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}pre{background:#161b22}h2,th,td{border-color:#30363d}a{color:#79b8ff}}";
@@ -40,6 +41,8 @@ pub(super) fn page(document: &Value) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>tolov: reference</title><style>{STYLE}</style><h1>tolov</h1><p>{} For programs: <code>GET /openapi.json</code>.</p>\
+         <p>Each operation has a <code>curl</code> line to paste. Say first which till you are and which payment is meant: <code>TOKEN=…</code>, the \
+         token in the credential <code>till_NAME</code>, and <code>ID=…</code>, a <code>transaction_id</code>. A field with <code>?</code> behind its name may be missing.</p>\
          <nav>{index}<p><a href=\"#codes\">Error codes</a></p></nav>{body}<h2 id=\"codes\">Error codes of <code>/api/v1/</code></h2>\
          <div class=\"scroll\"><table><tr><th>code<th>HTTP<th>what the till should do{codes}</table></div></html>",
         escaped(text(&document["info"]["description"]))
@@ -105,10 +108,11 @@ fn rows_of(document: &Value, schema: &Value, within: &str) -> String {
     // Where there are several shapes, each is told in its own words.
     if fields(&schema["properties"]).next().is_none() {
         for shape in schema["oneOf"].as_array().into_iter().flatten() {
+            let shape = resolved(document, shape);
             if let Some(title) = shape["title"].as_str() {
                 let _ = write!(rows, "<tr><td colspan=\"4\"><em>{}</em>", escaped(title));
             }
-            rows.push_str(&rows_of(document, resolved(document, shape), within));
+            rows.push_str(&rows_of(document, shape, within));
         }
     }
     rows
@@ -120,9 +124,15 @@ fn row(document: &Value, name: &str, field: &Value, description: &str, is_requir
     let kind = match (&inner["enum"], &inner["type"]) {
         (Value::Array(names), _) => names.iter().map(plain).collect::<Vec<_>>().join(", "),
         (_, Value::Array(types)) => types.iter().map(plain).collect::<Vec<_>>().join(" or "),
+        (_, Value::Null) => {
+            let shapes = inner["oneOf"].as_array().into_iter().flatten();
+            shapes.map(|shape| plain(&resolved(document, shape)["type"])).collect::<Vec<_>>().join(" or ")
+        }
         (_, kind) => plain(kind),
     };
     let example = if field["example"].is_null() { &inner["example"] } else { &field["example"] };
+    // A whole object stands in the line to paste.
+    let example = if example.is_object() { &Value::Null } else { example };
     format!(
         "<tr><td><code>{}</code>{mark}<td>{}<td>{}<td><code>{}</code>",
         escaped(name),
@@ -132,17 +142,31 @@ fn row(document: &Value, name: &str, field: &Value, description: &str, is_requir
     )
 }
 
-/// A line to paste: every required field, and those that have an example.
+/// A line to paste: every field that is required, or the whole body that the operation shows.
 fn curl(document: &Value, path: &str, method: &str, operation: &Value, sent: &Value) -> String {
     let path = path.replace("{id}", "$ID").replace("{transaction_id}", "$ID");
-    let mut line = format!("curl -s \"http://127.0.0.1:8080{path}\"");
+    let answered = fields(&operation["responses"]["200"]["content"]).next().map_or("", |(kind, _)| kind);
+    // A stream is shown as it comes, and a picture is nothing for a terminal's window.
+    let how = match answered {
+        "text/event-stream" => "-sN",
+        "image/png" => "-s -o screen.png",
+        _ => "-s",
+    };
+    let mut line = format!("curl {how} \"http://127.0.0.1:8080{path}\"");
     if path.starts_with("/api/v1/") {
         line.push_str(" -H \"x_auth_token: $TOKEN\"");
     }
     if operation["requestBody"].is_null() {
         return if method == "post" { line + " -X POST" } else { line };
     }
-    let _ = write!(line, " --json '{}'", example(document, sent));
+    let whole = &operation["requestBody"]["content"]["application/json"]["example"];
+    let mut body = if whole.is_null() { example(document, sent) } else { whole.clone() };
+    if sent["properties"]["transaction_id"].is_object() {
+        body["transaction_id"] = "$ID".into();
+    }
+    // The shell puts nothing into single quotes: they are left for the payment's name.
+    let body = body.to_string().replace("$ID", "'\"$ID\"'");
+    let _ = write!(line, " --json '{body}'");
     line
 }
 
@@ -160,7 +184,8 @@ fn example(document: &Value, schema: &Value) -> Value {
     let made = fields(&schema["properties"]).filter(|(name, _)| is_required(name));
     match text(&schema["type"]) {
         "object" => made.map(|(name, field)| (name.clone(), example(document, resolved(document, field)))).collect(),
-        "integer" | "number" => schema["minimum"].as_f64().map_or(Value::from(1), Value::from),
+        "integer" | "number" if schema["minimum"].is_number() => schema["minimum"].clone(),
+        "integer" | "number" => 1.into(),
         "boolean" => true.into(),
         _ => "…".into(),
     }
