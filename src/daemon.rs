@@ -100,7 +100,9 @@ pub async fn run(settings: Settings, passed: Passed) -> Result<(), StartError> {
     let outbox = Outbox::new(providers, archive.clone(), handle.clone(), clock.clone(), deliver);
     let outbox = tokio::spawn(outbox.listening_to(callback::spawn(&settings, &stopped)).run());
 
-    let places = listen::open(&settings, passed).await?;
+    let certificate = listen::Shown::new(&settings, &clock);
+    let places = listen::open(&settings, passed, &certificate).await?;
+    metrics.tell_of_certificate(move || certificate.expires_ms());
     let door = assemble::api(&settings, frame, &qrm, metrics);
     let tills = tokio::spawn(api::serve(places, handle.clone(), archive.clone(), door, until(stopped.clone())));
     let technicians = desk::spawn(&settings, &handle, archive.clone(), &clock, &stopped).await;

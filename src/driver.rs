@@ -35,7 +35,8 @@ use crate::snapshot::{QueueDepth, Snapshot, StoreHealth};
 use handle::Word;
 pub use handle::{Envelope, Handle, Ticket};
 pub use ledger::{Entry, Ledger, LedgerError, OpenItems};
-pub use witness::{Commit, Move, Witness};
+use witness::Written;
+pub use witness::{Closing, Commit, Move, Witness};
 
 /// The owner of the state.
 pub struct Driver<L> {
@@ -64,13 +65,6 @@ pub struct Driver<L> {
     witnesses: Vec<Arc<dyn Witness>>,
     /// Hears of effects before the commit that sets them free.
     foresee: Option<Foresee>,
-}
-
-/// What a batch has in its transaction so far.
-#[derive(Default)]
-struct Written {
-    begun: bool,
-    moves: Vec<Move>,
 }
 
 /// Looks at an effect that is about to be committed, and may make ready what it will need; it carries nothing out and does not wait.
@@ -260,7 +254,7 @@ impl<L: Ledger> Driver<L> {
                 return Err(failed);
             }
             self.depth = depth;
-            self.tell_witnesses(written.moves, events.len(), began_us, now);
+            self.tell_witnesses(written, events.len(), began_us, now);
         }
         self.terminal = next;
         Ok(results)
@@ -307,10 +301,7 @@ impl<L: Ledger> Driver<L> {
             let entry = entry(next, &after, &decision, now);
             match self.ledger.append(&entry) {
                 Ok(()) if self.witnesses.is_empty() => {}
-                Ok(()) => written.moves.extend(entry.payments.into_iter().map(|after| {
-                    let before = next.payments.get(&after.id).cloned();
-                    Move { before, after }
-                })),
+                Ok(()) => written.note(next, entry),
                 Err(LedgerError::Rule(rule)) => {
                     self.faults += 1;
                     about::span(&after, event)

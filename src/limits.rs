@@ -86,6 +86,8 @@ limits! {
     TLS_HANDSHAKE_MS: u64 = 10_000;
     /// A certificate with those that lead to a trusted one, or its key.
     TLS_FILE_MAX_BYTES: u64 = 65_536;
+    /// So long before a certificate of the tills' door expires the log and `tolov check` begin to say so: three weeks to make a new one.
+    TLS_EXPIRES_SOON_MS: i64 = 1_814_400_000;
     /// How long a browser keeps what a page of a listed origin may ask.
     PREFLIGHT_KEPT_MS: u64 = 600_000;
     /// For a request's body to arrive.

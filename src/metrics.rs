@@ -15,7 +15,8 @@ mod provider;
 mod sales;
 pub mod table;
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -52,6 +53,17 @@ pub struct Metrics {
     commit: Histogram,
     commit_events: Histogram,
     commits_refused: Counter,
+    certificate_ends: CertificateEnds,
+}
+
+/// When the certificate of the tills' door expires, as far as somebody knows.
+#[derive(Default)]
+struct CertificateEnds(OnceLock<Box<dyn Fn() -> Option<UnixMs> + Send + Sync>>);
+
+impl fmt::Debug for CertificateEnds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CertificateEnds").field(&self.0.get().map(|ends| ends())).finish()
+    }
 }
 
 impl Metrics {
@@ -69,7 +81,13 @@ impl Metrics {
         table::COMMIT_EVENTS.register(&mut registry, commit_events.clone());
         table::COMMIT_REFUSED.register(&mut registry, commits_refused.clone());
         let (clock, started_ms) = (clock.clone(), clock.wall_ms());
-        Self { registry, clock, started_ms, sales, answers, commit, commit_events, commits_refused }
+        let certificate_ends = CertificateEnds::default();
+        Self { registry, clock, started_ms, sales, answers, commit, commit_events, commits_refused, certificate_ends }
+    }
+
+    /// Who knows when the certificate of the tills' door expires. The first one stays.
+    pub fn tell_of_certificate(&self, ends: impl Fn() -> Option<UnixMs> + Send + Sync + 'static) {
+        let _ = self.certificate_ends.0.set(Box::new(ends));
     }
 
     /// How long ago the driver made its last step, ms. Needs the clock that the driver has.
@@ -87,6 +105,7 @@ impl Metrics {
             since_last_step_ms: self.since_last_step_ms(picture),
             started_ms: self.started_ms,
             waiting,
+            certificate_ends_ms: self.certificate_ends.0.get().and_then(|ends| ends()),
         };
         let gauges = picture::registry(picture, readiness, &now);
         let written = encode_registry(&mut text, &self.registry)
@@ -116,6 +135,7 @@ impl Witness for Metrics {
         for moved in &commit.moves {
             self.sales.moved(moved, commit.at_us, commit.at_ms);
         }
+        commit.closings.iter().for_each(|closing| self.sales.closed(closing));
     }
 
     fn refused(&self) {

@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::args::CheckArgs;
 use super::text::pairs;
 use super::{CliError, Exit, Outcome, as_json};
-use crate::config::{Error, Listen, Settings, TlsPair};
+use crate::clock::Clock;
+use crate::config::{Error, Life, Listen, Settings, TlsPair, expires_ms};
 
 /// What `tolov check --json` prints.
 #[derive(Serialize)]
@@ -14,6 +15,8 @@ struct Checked {
     good: bool,
     /// Everything that is wrong.
     problems: Vec<Problem>,
+    /// What is not wrong yet.
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -26,18 +29,22 @@ struct Problem {
 pub(super) fn run(args: &CheckArgs) -> Result<Outcome, CliError> {
     let file = args.config.display().to_string();
     let checked = Settings::load(&args.config).map_err(|error| problems(&file, error)).and_then(|settings| {
-        let trouble = tls_trouble(&settings).map(|message| Problem { file: file.clone(), line: 0, message });
-        trouble.map_or(Ok(settings), |trouble| Err(vec![trouble]))
+        let wrong = |message| vec![Problem { file: file.clone(), line: 0, message }];
+        let life = tls_life(&settings, &Clock::system()).map_err(wrong)?;
+        Ok((settings, life))
     });
     match checked {
-        Ok(settings) if args.json => {
+        Ok((settings, life)) if args.json => {
             drop(settings);
-            Ok(Outcome { text: as_json(&Checked { good: true, problems: Vec::new() })?, exit: Exit::Done })
+            let short = life.filter(|life| matches!(life, Life::Short { .. }));
+            let warnings = short.map(|life| format!("the certificate {life}")).into_iter().collect();
+            Ok(Outcome { text: as_json(&Checked { good: true, problems: Vec::new(), warnings })?, exit: Exit::Done })
         }
-        Ok(settings) => Ok(Outcome { text: good(&file, &settings), exit: Exit::Done }),
+        Ok((settings, life)) => Ok(Outcome { text: good(&file, &settings, life), exit: Exit::Done }),
         Err(problems) => {
-            let text = if args.json { as_json(&Checked { good: false, problems })? } else { wrong(&problems) };
-            Ok(Outcome { text, exit: Exit::Failed })
+            let told = wrong(&problems);
+            let json = Checked { good: false, problems, warnings: Vec::new() };
+            Ok(Outcome { text: if args.json { as_json(&json)? } else { told }, exit: Exit::Failed })
         }
     }
 }
@@ -72,7 +79,7 @@ fn wrong(problems: &[Problem]) -> String {
     lines.collect()
 }
 
-fn good(file: &str, settings: &Settings) -> String {
+fn good(file: &str, settings: &Settings, life: Option<Life>) -> String {
     let merchant = settings.merchant.as_ref();
     let missing = "not set up: what needs it is answered BILLING_ERROR";
     let gateway = |base_url: Option<&String>| base_url.cloned().unwrap_or_else(|| missing.to_owned());
@@ -108,15 +115,24 @@ fn good(file: &str, settings: &Settings) -> String {
             },
         ),
     ];
-    let lines: Vec<_> = lines.into_iter().chain(callback(settings).map(|told| ("callback", told))).collect();
+    let certificate = life.map(|life| ("TLS", format!("its certificate {life}")));
+    let callback = callback(settings).map(|told| ("callback", told));
+    let lines: Vec<_> = lines.into_iter().chain(certificate).chain(callback).collect();
     format!("{file} is good.\n{}", pairs(&lines))
 }
 
-/// Why no till could ask over TLS, where one is to.
-fn tls_trouble(settings: &Settings) -> Option<String> {
-    let asked = settings.api.listen.iter().any(|place| matches!(place, Listen::Tls(_)));
-    let error = asked.then(|| TlsPair::of(&settings.credentials).read().err())??;
-    Some(format!("no till can ask over TLS: {error}"))
+/// How long the certificate lives, where tills are to ask over TLS; or why none could. A clock that was never set knows no certificate's end.
+fn tls_life(settings: &Settings, clock: &Clock) -> Result<Option<Life>, String> {
+    if !settings.api.listen.iter().any(|place| matches!(place, Listen::Tls(_))) {
+        return Ok(None);
+    }
+    let pair = TlsPair::of(&settings.credentials).read();
+    let pair = pair.map_err(|error| format!("no till can ask over TLS: {error}"))?;
+    let until_ms = expires_ms(&pair).filter(|_| clock.wall_trusted());
+    match until_ms.map(|until_ms| Life::of(until_ms, clock.wall_ms())) {
+        Some(life @ Life::Over { .. }) => Err(format!("no till can ask over TLS: the certificate {life}")),
+        life => Ok(life),
+    }
 }
 
 /// Everywhere that tills ask.

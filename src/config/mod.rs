@@ -21,7 +21,7 @@ use hal::document::{Document, Problem, Problems};
 
 pub use credentials::{CredentialError, Credentials, Till};
 pub use settings::{Api, Control, Humo, HumoDriver, Language, Listen, Log, LogFormat, Settings, Store};
-pub use tls::{TlsError, TlsPair};
+pub use tls::{Life, TlsError, TlsPair, expires_ms};
 
 use crate::limits;
 

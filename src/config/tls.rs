@@ -1,6 +1,9 @@
 //! The certificate and key of the `tls:` addresses: `tls_cert` and `tls_key` among the credentials, in PEM. Read anew when they change; while a new pair
 //! does not fit together, the old one stays.
 
+mod life;
+mod validity;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +14,8 @@ use rustls::sign::CertifiedKey;
 
 use super::credentials::Stamp;
 use super::{CredentialError, Credentials};
+use crate::payment::sale::UnixMs;
+pub use life::Life;
 
 /// The terminal's own certificate, and after it those that lead to one that tills trust.
 const CERTIFICATE: &str = "tls_cert";
@@ -103,6 +108,21 @@ impl TlsPair {
         }
         known.good.clone()
     }
+}
+
+impl TlsPair {
+    /// When what is shown expires; `None` while nothing is shown, or where a certificate does not tell.
+    #[must_use]
+    pub fn expires_ms(&self) -> Option<UnixMs> {
+        let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.good.as_deref().and_then(expires_ms)
+    }
+}
+
+/// When the first certificate of a chain expires: a chain is as good as its weakest part.
+#[must_use]
+pub fn expires_ms(pair: &CertifiedKey) -> Option<UnixMs> {
+    pair.cert.iter().filter_map(|certificate| validity::not_after(certificate)).min()
 }
 
 #[cfg(test)]

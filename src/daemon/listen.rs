@@ -1,14 +1,17 @@
 //! Where tills find the daemon: at the sockets that systemd made and passed on (`tolov.socket`), or, without any, at the places of `[api] listen`.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use listenfd::ListenFd;
+use rustls::sign::CertifiedKey;
 use tokio::net::{TcpListener, UnixListener};
-use tracing::info;
+use tracing::{error, info, warn};
 
 use crate::api::{Certificate, Place, SocketError};
-use crate::config::{Listen, Settings, TlsPair};
+use crate::clock::Clock;
+use crate::config::{Life, Listen, Settings, TlsPair};
+use crate::payment::sale::UnixMs;
 
 /// Tills would find nobody, or anybody could sell.
 #[derive(Debug, thiserror::Error)]
@@ -56,9 +59,9 @@ impl Passed {
 }
 
 /// Listens wherever tills are to find the terminal.
-pub(super) async fn open(settings: &Settings, passed: Passed) -> Result<Vec<Place>, ListenError> {
+pub(super) async fn open(settings: &Settings, passed: Passed, shown: &Shown) -> Result<Vec<Place>, ListenError> {
     if passed.sockets.len() > 0 {
-        return take_over(settings, passed);
+        return take_over(settings, passed, shown);
     }
     let mut places = Vec::new();
     for place in &settings.api.listen {
@@ -69,7 +72,7 @@ pub(super) async fn open(settings: &Settings, passed: Passed) -> Result<Vec<Plac
             }
             Listen::Tls(address) => {
                 let listener = TcpListener::bind(address).await;
-                let opened = listener.and_then(|listener| Place::tls_at(listener, certificate(settings)));
+                let opened = listener.and_then(|listener| Place::tls_at(listener, shown.certificate()));
                 opened.map_err(|source| ListenError::Address { place: place.clone(), source })?
             }
             Listen::Unix(path) => Place::unix(path, settings.api.socket_mode).await?,
@@ -79,15 +82,57 @@ pub(super) async fn open(settings: &Settings, passed: Passed) -> Result<Vec<Plac
     Ok(places)
 }
 
-/// The pair among the credentials, as it is at each handshake. Looked at once, so that the log tells at the start what is wrong with it.
-fn certificate(settings: &Settings) -> Certificate {
-    let pair = TlsPair::of(&settings.credentials);
-    let _shown = pair.now();
-    Arc::new(move || pair.now())
+/// The certificate that tills are shown, and what the log was told of its end.
+#[derive(Clone)]
+pub(super) struct Shown {
+    pair: TlsPair,
+    clock: Clock,
+    told: Arc<Mutex<Option<Life>>>,
+}
+
+impl Shown {
+    /// The pair among the credentials. Nothing is read before a `tls:` address is opened.
+    pub(super) fn new(settings: &Settings, clock: &Clock) -> Self {
+        Self { pair: TlsPair::of(&settings.credentials), clock: clock.clone(), told: Arc::default() }
+    }
+
+    /// When it expires; `None` where no till asks over TLS.
+    pub(super) fn expires_ms(&self) -> Option<UnixMs> {
+        self.pair.expires_ms()
+    }
+
+    /// The pair as it is at each handshake. Looked at once, so that the log tells at the start what is wrong with it.
+    fn certificate(&self) -> Certificate {
+        let shown = self.clone();
+        let _first = shown.now();
+        Arc::new(move || shown.now())
+    }
+
+    fn now(&self) -> Option<Arc<CertifiedKey>> {
+        let pair = self.pair.now();
+        // A clock that was never set knows no certificate's end.
+        if let Some(until_ms) = self.pair.expires_ms().filter(|_| self.clock.wall_trusted()) {
+            self.tell(Life::of(until_ms, self.clock.wall_ms()));
+        }
+        pair
+    }
+
+    /// Say how long it lives: of each certificate when it comes into use, once a day when its end is near, and once when it is over.
+    fn tell(&self, life: Life) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.replace(life) == Some(life) {
+            return;
+        }
+        match life {
+            Life::Long { .. } => info!("the certificate of the tills' door {life}"),
+            Life::Short { .. } => warn!("the certificate of the tills' door {life}"),
+            Life::Over { .. } => error!("the certificate of the tills' door {life}"),
+        }
+    }
 }
 
 /// Judges what was passed on by the rules for what is written in the settings, and uses nothing else.
-fn take_over(settings: &Settings, mut passed: Passed) -> Result<Vec<Place>, ListenError> {
+fn take_over(settings: &Settings, mut passed: Passed, shown: &Shown) -> Result<Vec<Place>, ListenError> {
     let told_apart = !settings.api.allow_peers.is_empty() || !settings.credentials.tills().is_empty();
     let mut places = Vec::new();
     for index in 0..passed.sockets.len() {
@@ -106,7 +151,7 @@ fn take_over(settings: &Settings, mut passed: Passed) -> Result<Vec<Place>, List
         place.may_be_used(told_apart).map_err(ListenError::OpenToAll)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let listener = TcpListener::from_std(listener).map_err(failed)?;
-        let opened = if is_tls { Place::tls_at(listener, certificate(settings)) } else { Place::at(listener) };
+        let opened = if is_tls { Place::tls_at(listener, shown.certificate()) } else { Place::at(listener) };
         places.push(opened.map_err(failed)?);
         info!(%place, "tills ask at a socket that was passed on");
     }

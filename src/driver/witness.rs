@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::Driver;
-use super::ledger::Ledger;
+use super::ledger::{Entry, Ledger};
+use crate::payment::card::Settlement;
 use crate::payment::machine::Now;
 use crate::payment::sale::{Payment, UnixMs};
+use crate::payment::terminal::Terminal;
 
 /// Told on the driver's own thread: must not wait for anything.
 pub trait Witness: Send + Sync {
@@ -21,6 +23,8 @@ pub trait Witness: Send + Sync {
 pub struct Commit {
     /// What it changed, in the order of its events. A payment stands here once for each event that changed it.
     pub moves: Vec<Move>,
+    /// The same of the card shift's closing.
+    pub closings: Vec<Closing>,
     /// Events in the batch, those included that changed nothing.
     pub events: usize,
     /// How long the disk took for it, µs.
@@ -40,14 +44,46 @@ pub struct Move {
     pub after: Arc<Payment>,
 }
 
+/// What one event made of a closing of the card shift.
+#[derive(Clone, Debug)]
+pub struct Closing {
+    /// As it stood; `None` = it is new.
+    pub before: Option<Arc<Settlement>>,
+    /// As it stands.
+    pub after: Arc<Settlement>,
+}
+
+/// What a batch has in its transaction so far.
+#[derive(Default)]
+pub(super) struct Written {
+    pub(super) begun: bool,
+    moves: Vec<Move>,
+    closings: Vec<Closing>,
+}
+
+impl Written {
+    /// What a decision changes, to be told of once it is on disk.
+    pub(super) fn note(&mut self, before: &Terminal, entry: Entry) {
+        self.moves.extend(entry.payments.into_iter().map(|after| {
+            let before = before.payments.get(&after.id).cloned();
+            Move { before, after }
+        }));
+        self.closings.extend(entry.settlement.map(|after| {
+            let before = before.settlement.clone().filter(|before| before.id == after.id);
+            Closing { before, after }
+        }));
+    }
+}
+
 impl<L: Ledger> Driver<L> {
-    pub(super) fn tell_witnesses(&self, moves: Vec<Move>, events: usize, began_us: u64, now: Now) {
+    pub(super) fn tell_witnesses(&self, written: Written, events: usize, began_us: u64, now: Now) {
         if self.witnesses.is_empty() {
             return;
         }
         let at_us = self.clock.monotonic_us();
         let took_us = at_us.saturating_sub(began_us);
-        let commit = Commit { moves, events, took_us, at_us, at_ms: now.wall_ms };
+        let Written { moves, closings, .. } = written;
+        let commit = Commit { moves, closings, events, took_us, at_us, at_ms: now.wall_ms };
         self.witnesses.iter().for_each(|witness| witness.committed(&commit));
     }
 

@@ -79,7 +79,7 @@ mod tests {
         let last = u128::try_from(limits::LOG_RUNS_KEPT).unwrap() + 3;
         for number in 1..=last {
             let moves = vec![Move { before: None, after: by_card(number) }; 2];
-            runs.committed(&Commit { moves, events: 1, took_us: 0, at_us: 0, at_ms: 0 });
+            runs.committed(&Commit { moves, closings: Vec::new(), events: 1, took_us: 0, at_us: 0, at_ms: 0 });
         }
         let known: Vec<u128> = runs.known().iter().map(|(run, _)| run.0.as_u128()).collect();
         assert_eq!(known, (4..=last).collect::<Vec<_>>());

@@ -21,6 +21,8 @@ pub(super) struct Now {
     pub(super) since_last_step_ms: u64,
     pub(super) started_ms: UnixMs,
     pub(super) waiting: usize,
+    /// `None` where no till asks over TLS.
+    pub(super) certificate_ends_ms: Option<UnixMs>,
 }
 
 pub(super) fn registry(picture: &Snapshot, readiness: &Readiness, now: &Now) -> Registry {
@@ -53,6 +55,9 @@ pub(super) fn registry(picture: &Snapshot, readiness: &Readiness, now: &Now) -> 
     };
     family(all, &table::STORE, ["good", "refusing", "owing"].map(|state| (("state", state), i64::from(state == is))));
     flag(all, &table::CLOSED, picture.closed.is_some());
+    if let Some(ends_ms) = now.certificate_ends_ms {
+        gauge(all, &table::CERTIFICATE, seconds(ends_ms));
+    }
     this_program(all);
     gauge(all, &table::STARTED, seconds(now.started_ms));
     registry

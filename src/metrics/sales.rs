@@ -9,8 +9,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::{Counters, Histograms, Labels, of, seconds, table, waits};
-use crate::driver::Move;
+use crate::driver::{Closing, Move};
 use crate::log;
+use crate::payment::card::SettlementState;
 use crate::payment::fiscal::{Confirmation, ConfirmationState};
 use crate::payment::sale::{DeclineKind, Method, Payment, PaymentId, Refund, RefundKind, RefundState, State, UnixMs};
 
@@ -20,6 +21,7 @@ pub(super) struct Sales {
     ended: Counters<2>,
     late: Counters<1>,
     refunds: Counters<3>,
+    settlements: Counters<1>,
     brought: Counters<1>,
     receipts: Counters<2>,
     durations: Histograms<2>,
@@ -70,7 +72,17 @@ fn outcome(state: &State) -> Option<&'static str> {
     }
 }
 
+/// How a refund ends, and how a settlement does.
 const REFUND_OUTCOMES: [&str; 3] = ["done", "refused", "in_doubt"];
+
+fn settlement_outcome(state: &SettlementState) -> Option<&'static str> {
+    match state {
+        SettlementState::Done => Some("done"),
+        SettlementState::Refused { .. } => Some("refused"),
+        SettlementState::InDoubt { .. } => Some("in_doubt"),
+        SettlementState::Processing => None,
+    }
+}
 
 fn refund_outcome(state: &RefundState) -> Option<&'static str> {
     match state {
@@ -95,6 +107,7 @@ impl Sales {
             ended: Family::default(),
             late: Family::default(),
             refunds: Family::default(),
+            settlements: Family::default(),
             brought: Family::default(),
             receipts: Family::default(),
             durations: Family::new_with_constructor(waits),
@@ -108,6 +121,7 @@ impl Sales {
         table::ENDED.register(registry, sales.ended.clone());
         table::LATE.register(registry, sales.late.clone());
         table::REFUNDS.register(registry, sales.refunds.clone());
+        table::SETTLEMENTS.register(registry, sales.settlements.clone());
         table::BROUGHT.register(registry, sales.brought.clone());
         table::RECEIPTS.register(registry, sales.receipts.clone());
         table::DURATION.register(registry, sales.durations.clone());
@@ -123,6 +137,9 @@ impl Sales {
         for outcome in ["cancelled", "expired"] {
             let _ = self.ended.get_or_create(&[auto, ("outcome", outcome)]);
         }
+        for outcome in REFUND_OUTCOMES {
+            let _ = self.settlements.get_or_create(&[("outcome", outcome)]);
+        }
         for method in Method::ALL.map(of) {
             let _ = (self.opened.get_or_create(&[method]), self.late.get_or_create(&[method]));
             let _ = self.brought.get_or_create(&[method]);
@@ -137,6 +154,14 @@ impl Sales {
                     let _ = self.refunds.get_or_create(&[method, kind, ("outcome", outcome)]);
                 }
             }
+        }
+    }
+
+    pub(super) fn closed(&self, closing: &Closing) {
+        let was = closing.before.as_ref().map(|before| before.state.name());
+        let outcome = settlement_outcome(&closing.after.state).filter(|_| was != Some(closing.after.state.name()));
+        if let Some(outcome) = outcome {
+            self.settlements.get_or_create(&[("outcome", outcome)]).inc();
         }
     }
 
@@ -248,4 +273,40 @@ fn of_payment(payment: &Payment) -> (&'static str, &'static str) {
 
 fn has_code(payment: &Payment) -> bool {
     payment.sbp.as_ref().is_some_and(|sbp| sbp.code.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::payment::card::{Run, RunId, Settlement, SettlementId};
+    use crate::payment::sale::Doubt;
+
+    #[test]
+    fn a_closing_counts_when_it_ends_and_a_doubt_about_it_once_more() {
+        let sales = Sales::new(&mut Registry::default(), &Family::new_with_constructor(waits));
+        let became = |state| {
+            Arc::new(Settlement {
+                id: SettlementId(Uuid::nil()),
+                token: None,
+                created_ms: 0,
+                updated_ms: 0,
+                shift: None,
+                state,
+                run: Run::new(RunId(Uuid::nil()), None),
+            })
+        };
+        let doubt = || SettlementState::InDoubt { why: Doubt::NoResult };
+        let states = [SettlementState::Processing, doubt(), doubt(), SettlementState::Done, SettlementState::Done];
+        let mut before = None;
+        for state in states {
+            let after = became(state);
+            sales.closed(&Closing { before: before.replace(after.clone()), after });
+        }
+        let counted = |outcome| sales.settlements.get_or_create(&[("outcome", outcome)]).get();
+        assert_eq!(["done", "refused", "in_doubt"].map(counted), [1, 0, 1]);
+    }
 }

@@ -76,6 +76,8 @@ metrics! {
         "Sales whose money came after they had ended otherwise; they count as paid, too.";
     REFUNDS: Counter "tolov_refunds_total", "refunds", ["method", "kind", "outcome"],
         "Refunds and voids that ended, or fell in doubt.";
+    SETTLEMENTS: Counter "tolov_settlements_total", "settlements", ["outcome"],
+        "Closings of the card shift that ended, or fell in doubt; one that was in doubt counts once more when that ends.";
     BROUGHT: Counter "tolov_receipts_brought_total", "receipts", ["method"],
         "Fiscal receipts that tills brought.";
     RECEIPTS: Counter "tolov_receipts_total", "receipts", ["method", "outcome"],
@@ -122,6 +124,8 @@ metrics! {
         "How the store is: exactly one of its states is 1.";
     CLOSED: Gauge "tolov_sales_closed", "1 or 0", [],
         "Sales are closed until a person signs.";
+    CERTIFICATE: Gauge "tolov_tls_certificate_expires_seconds", "seconds", [],
+        "When the certificate of the tills' door expires, or the first one of its chain, since 1970; told only where tills ask over TLS.";
     BUILD: Info "tolov_build_info", "1", ["version", "arch", "demo"],
         "What runs here.";
     STARTED: Gauge "process_start_time_seconds", "seconds", [],

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -35,8 +35,14 @@ impl Authority {
 
     /// A certificate for the terminal's name, and its key.
     fn pair(&self) -> (String, String) {
+        self.pair_until(4_096)
+    }
+
+    /// The same that expires as that year begins.
+    fn pair_until(&self, year: i32) -> (String, String) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![NAME.to_owned()]).unwrap();
+        let mut params = CertificateParams::new(vec![NAME.to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
         (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
     }
 
@@ -202,7 +208,7 @@ fn check_proves_that_the_pair_fits() {
     let authority = Authority::new();
     let (bench, _) = bench_with_tls(None);
     let check = |configuration: &Path| {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tolov"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tolov"));
         let done = command.arg("check").arg("--config").arg(configuration).stdin(Stdio::null()).output().unwrap();
         (done.status.success(), String::from_utf8(done.stdout).unwrap())
     };
@@ -242,4 +248,38 @@ fn who_follows_over_tls_and_does_not_read_is_told_so_though_tls_takes_in_what_he
     let heard = String::from_utf8(heard).unwrap();
     let (_, end) = heard.rsplit_once("event: ").unwrap();
     assert!(end.starts_with("end\ndata: {\"reason\":\"slow_reader\""), "{end}");
+}
+
+#[test]
+fn an_expired_certificate_is_said_aloud_where_it_comes_into_use_and_told_to_whoever_watches() {
+    let authority = Authority::new();
+    let (mut bench, tls) = bench_with_tls(Some(&authority.pair_until(2_100)));
+    bench.start();
+    let ends = |bench: &Bench| {
+        let text = bench.get("/metrics").body;
+        let line = text.lines().find_map(|line| line.strip_prefix("tolov_tls_certificate_expires_seconds "));
+        line.map(|value| value.parse::<f64>().unwrap()).unwrap()
+    };
+    assert_eq!(ends(&bench), 4_102_444_800.0);
+    assert!(bench.log().contains("the certificate of the tills' door is good until 2100-01-01"), "{}", bench.log());
+
+    replace(&bench, &authority.pair_until(2_020));
+    assert!(ask(&authority.client(VERSIONS), tls, &sale(1)).is_err(), "a till that checks it does not ask");
+    bench.until("it is said", || bench.log().contains("the certificate of the tills' door expired on 2020-01-01"));
+    assert_eq!(ends(&bench), 1_577_836_800.0);
+
+    let check = |more: &[&str]| {
+        let mut check = Command::new(env!("CARGO_BIN_EXE_tolov"));
+        let told = check.args(["check", "--config"]).arg(bench.configuration()).args(more).output().unwrap();
+        (told.status.code(), String::from_utf8(told.stdout).unwrap())
+    };
+    let (code, text) = check(&[]);
+    assert!(code == Some(1) && text.contains("the certificate expired on 2020-01-01"), "{code:?} {text}");
+    replace(&bench, &authority.pair_until(2_100));
+    let (code, text) = check(&[]);
+    assert!(code == Some(0) && text.contains("its certificate is good until 2100-01-01"), "{code:?} {text}");
+    let (code, text) = check(&["--json"]);
+    assert!(code == Some(0) && text.contains("\"warnings\": []") | text.contains("\"warnings\":[]"), "{code:?} {text}");
+    ask(&authority.client(VERSIONS), tls, &sale(2)).unwrap();
+    assert_eq!(bench.log().matches("is good until 2100-01-01").count(), 2, "{}", bench.log());
 }
