@@ -38,6 +38,25 @@ pub enum ListenError {
     /// A socket that was passed on is open to everybody.
     #[error("a socket that was passed on cannot be used: {0}")]
     OpenToAll(String),
+    /// What was asked for by the name of a socket that was passed on is not known here; served as something else, it might show secrets to the network.
+    #[error(
+        "socket {number} of those that were passed on is called \"{name}\": write FileDescriptorName=tls in its unit if it is to speak TLS, and \
+         no FileDescriptorName= otherwise"
+    )]
+    Unnamed {
+        /// Its place among them, from 1.
+        number: usize,
+        /// What it is called.
+        name: String,
+    },
+    /// TLS is for the network.
+    #[error(
+        "socket {number} of those that were passed on is a Unix socket and called \"tls\": TLS is spoken at addresses only; leave FileDescriptorName= out"
+    )]
+    UnixTls {
+        /// Its place among them, from 1.
+        number: usize,
+    },
 }
 
 /// The sockets that whoever started the process has opened for it.
@@ -49,12 +68,26 @@ pub struct Passed {
 /// What a socket is called that is to speak TLS (`FileDescriptorName=` in its unit).
 const TLS: &str = "tls";
 
+/// How systemd calls a socket that nobody gave a name: by its unit, or, of a library that was told no names, by this.
+const UNIT: &str = ".socket";
+const NAMELESS: &str = "unknown";
+
 impl Passed {
     /// Takes them out of the environment. Call it once, before there is a second thread.
     #[must_use]
     pub fn take() -> Self {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         Self { sockets: ListenFd::from_env(), names: names.split(':').map(str::to_owned).collect() }
+    }
+
+    /// Whether a socket is to speak TLS, by what it is called.
+    fn is_tls(&self, index: usize) -> Result<bool, ListenError> {
+        match self.names.get(index).map_or("", String::as_str) {
+            TLS => Ok(true),
+            "" | NAMELESS => Ok(false),
+            name if name.ends_with(UNIT) => Ok(false),
+            name => Err(ListenError::Unnamed { number: index + 1, name: name.to_owned() }),
+        }
     }
 }
 
@@ -136,8 +169,13 @@ fn take_over(settings: &Settings, mut passed: Passed, shown: &Shown) -> Result<V
     let told_apart = !settings.api.allow_peers.is_empty() || !settings.credentials.tills().is_empty();
     let mut places = Vec::new();
     for index in 0..passed.sockets.len() {
-        let failed = |source| ListenError::Passed { number: index + 1, source };
+        let number = index + 1;
+        let failed = |source| ListenError::Passed { number, source };
+        let is_tls = passed.is_tls(index)?;
         if let Ok(Some(listener)) = passed.sockets.take_unix_listener(index) {
+            if is_tls {
+                return Err(ListenError::UnixTls { number });
+            }
             listener.set_nonblocking(true).map_err(failed)?;
             places.push(Place::passed(UnixListener::from_std(listener).map_err(failed)?));
             info!("tills ask at a Unix socket that was passed on");
@@ -146,7 +184,6 @@ fn take_over(settings: &Settings, mut passed: Passed, shown: &Shown) -> Result<V
         let taken = passed.sockets.take_tcp_listener(index).map_err(failed)?;
         let Some(listener) = taken else { continue };
         let at = listener.local_addr().map_err(failed)?;
-        let is_tls = passed.names.get(index).is_some_and(|name| name == TLS);
         let place = if is_tls { Listen::Tls(at) } else { Listen::Plain(at) };
         place.may_be_used(told_apart).map_err(ListenError::OpenToAll)?;
         listener.set_nonblocking(true).map_err(failed)?;

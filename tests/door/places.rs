@@ -81,12 +81,19 @@ fn a_socket_that_somebody_listens_at_or_that_is_none_is_left_alone_and_named() {
     assert_eq!(fs::read(&socket).unwrap(), b"a file of somebody");
 }
 
-/// The daemon as systemd starts it for these sockets, once somebody knocks.
-fn activated(bench: &Bench, sockets: &[&str]) -> Command {
+/// The daemon as systemd starts it for these sockets, once somebody knocks. A socket is an address or a path, with `=NAME` behind it where it has
+/// a name.
+pub(super) fn activated(bench: &Bench, sockets: &[&str]) -> Command {
     let plain = bench.command();
     let mut command = Command::new("systemd-socket-activate");
+    let mut names = Vec::new();
     for socket in sockets {
-        command.args(["-l", socket]);
+        let (at, name) = socket.split_once('=').unwrap_or((socket, ""));
+        command.args(["-l", at]);
+        names.push(name);
+    }
+    if names.iter().any(|name| !name.is_empty()) {
+        command.arg(format!("--fdname={}", names.join(":")));
     }
     let log = fs::File::options().create(true).append(true).open(bench.dir.path().join("log")).unwrap();
     command.arg("--").arg(plain.get_program()).args(plain.get_args()).stderr(log).stdin(std::process::Stdio::null());
@@ -104,6 +111,27 @@ fn sockets_that_systemd_passes_on_win_over_the_written_ones() {
     let heard = heard_at(&socket, &post("/payment/click", "localhost", SALE)).unwrap();
     assert!(heard.contains("\"is_success\":true"), "{heard}");
     assert!(http::get(unused, "/health/live").is_err(), "nobody listens where the file says");
+}
+
+#[test]
+fn a_passed_socket_whose_name_says_what_nobody_here_knows_is_refused() {
+    let (tls, unix) = (free_address(), "passed.sock=tls");
+    for (second, said) in [
+        (
+            format!("{tls}=https"),
+            "socket 2 of those that were passed on is called \"https\": write FileDescriptorName=tls",
+        ),
+        (unix.to_owned(), "socket 2 of those that were passed on is a Unix socket and called \"tls\""),
+    ] {
+        let bench = bench_with("");
+        let second = second.replace("passed.sock", bench.dir.path().join("passed.sock").to_str().unwrap());
+        let mut daemon = activated(&bench, &[&format!("{}=tolov.socket", bench.address), &second]).spawn().unwrap();
+        bench.until("the daemon refuses", || {
+            let _ = http::get(bench.address, "/health/live");
+            bench.log().contains(said)
+        });
+        assert!(!daemon.wait().unwrap().success());
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 use tolov::limits;
 
+use super::places::activated;
 use super::support::{Bench, free_address, http};
 use super::{SALE, bench_with, post, put_secret, put_secrets};
 
@@ -122,6 +123,27 @@ fn a_till_sells_over_tls_1_2_and_1_3_and_one_that_trusts_somebody_else_does_not_
     assert!(ask(&Authority::new().client(VERSIONS), tls, &sale(3)).is_err());
     let led_astray = sale(4).replace(NAME, "evil.example");
     assert!(ask(&authority.client(VERSIONS), tls, &led_astray).unwrap().0.starts_with("HTTP/1.1 403 "));
+    bench.audit();
+}
+
+#[test]
+fn a_socket_that_systemd_passes_on_as_tls_speaks_it_and_the_one_beside_it_does_not() {
+    let authority = Authority::new();
+    let (mut bench, written) = bench_with_tls(Some(&authority.pair()));
+    let tls = free_address();
+    // The order is the unit's: names and not places tell them apart.
+    let command = activated(&bench, &[&format!("{tls}=tls"), &format!("{}=tolov.socket", bench.address)]);
+    bench.start_with(command);
+    let client = authority.client(VERSIONS);
+    let (heard, _) = ask(&client, tls, &sale(1)).unwrap();
+    assert!(heard.starts_with("HTTP/1.1 200 ") && heard.contains("\"is_success\":true"), "{heard}");
+    assert_eq!(http::get(tls, "/health/live").unwrap().status, 400, "nothing is told there without TLS");
+    assert_eq!(http::get(bench.address, "/health/live").unwrap().status, 200);
+    assert!(TcpStream::connect(written).is_err(), "nobody listens where the file says");
+    // A pair that is replaced is shown there, too.
+    let first = ask(&client, tls, &sale(2)).unwrap().1;
+    replace(&bench, &authority.pair());
+    assert_ne!(ask(&client, tls, &sale(3)).unwrap().1, first);
     bench.audit();
 }
 
