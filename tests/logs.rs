@@ -2,6 +2,8 @@
 
 #![cfg(feature = "demo")]
 
+#[path = "logs/journald.rs"]
+mod journald;
 mod support;
 
 use std::fs;
@@ -33,13 +35,19 @@ const OF_THE_HOUSE: &[&str] = &[
 ];
 
 fn bench(format: &str, level: &str) -> Bench {
-    let mut bench = Bench::with_pinpad_and_qrm(|_| {});
-    let mut configuration = fs::File::options().append(true).open(bench.configuration()).expect("the configuration");
-    writeln!(configuration, "\n[log]\nformat = \"{format}\"").expect("another section");
+    let mut bench = bench_for(format);
     let mut command = bench.command();
     command.env("TOLOV_LOG", level);
     bench.start_with(command);
     bench.wait_for_pinpad();
+    bench
+}
+
+/// One whose daemon does not run yet.
+fn bench_for(format: &str) -> Bench {
+    let bench = Bench::with_pinpad_and_qrm(|_| {});
+    let mut configuration = fs::File::options().append(true).open(bench.configuration()).expect("the configuration");
+    writeln!(configuration, "\n[log]\nformat = \"{format}\"").expect("another section");
     bench
 }
 
