@@ -80,14 +80,15 @@ pub async fn run(settings: Settings, passed: Passed) -> Result<(), StartError> {
         driver.witnessed_by(metrics.clone()).witnessed_by(Arc::new(chronicle)).witnessed_by(Arc::new(runs.clone()));
     let scribe = tokio::spawn(scribe.write());
 
-    let providers = Arc::new(metrics.timing(&assemble::providers(&settings)));
+    let profiles = assemble::qrm(&settings);
+    let qrm = profiles.clients(Some(&settings.store.dir));
+    let providers = Arc::new(metrics.timing(&assemble::providers(&settings, &qrm, &clock)));
     let early = providers.clone();
     tokio::task::spawn_blocking(move || early.prepare());
-    let qrm = assemble::qrm(&settings).clients(Some(&settings.store.dir));
     let deliver = Arc::new(Notify::new());
     let pinpad =
         assemble::pinpad_port(&settings).map(|port| crate::pinpad::spawn(port, clock.clone(), handle.clone(), runs));
-    let sbp = crate::sbp::spawn(&assemble::qrm(&settings), &clock, handle.clone());
+    let sbp = crate::sbp::spawn(&profiles, &clock, handle.clone());
     tokio::spawn(outside::expect_scans(providers.clone(), handle.awaited()));
     let outside = Outside::new(providers.clone(), pinpad.clone(), sbp, deliver.clone(), handle.clone());
     let (stop, stopped) = watch::channel(false);

@@ -61,19 +61,18 @@ pub fn pinpad_port(settings: &Settings) -> Option<PortSettings> {
     Some(crate::pinpad::port_settings(PathBuf::from(&line.port), line.baud, humo.dialect.clone()))
 }
 
-/// The providers that are set up. Nothing is connected yet.
+/// The providers that are set up, the QR terminals among them. Nothing is connected yet.
 #[must_use]
-pub fn providers(settings: &Settings) -> Providers {
+pub fn providers(settings: &Settings, qrm: &BTreeMap<String, Arc<Qrm>>, clock: &Clock) -> Providers {
     let kinds = [(GatewayKind::Click, &settings.click), (GatewayKind::Payme, &settings.payme)];
     let gateways = kinds.into_iter().fold(Providers::new(), |providers, (kind, set_up)| match set_up {
         Some(gateway) => providers.with(kind.method(), Arc::new(Gateway::new(kind, gateway.clone()))),
         None => providers,
     });
-    let qrm = qrm(settings).clients(None);
     if qrm.is_empty() {
         return gateways;
     }
-    gateways.with(Method::Sbp, Arc::new(Receipts::new(qrm, Clock::system())))
+    gateways.with(Method::Sbp, Arc::new(Receipts::new(qrm.clone(), clock.clone())))
 }
 
 /// The QR terminals that are set up. A key is read when it is used, so that it can be replaced without a restart.
