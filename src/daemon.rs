@@ -64,6 +64,16 @@ pub enum StartError {
     Thread(std::io::Error),
 }
 
+/// What [`run`] runs on: one thread fewer than the machine has cores, because the driver has its own. A thread more than there is work for
+/// is woken with every word that comes, and costs a sale more than it helps.
+///
+/// # Errors
+/// The system gives no threads.
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    tokio::runtime::Builder::new_multi_thread().worker_threads(cores.saturating_sub(1).max(1)).enable_all().build()
+}
+
 /// Run the terminal until it is asked to stop (SIGTERM, SIGINT). Tills ask at the sockets that were `passed` to the process, or, without any, where the settings say.
 ///
 /// # Errors
@@ -111,7 +121,7 @@ pub async fn run(settings: Settings, passed: Passed) -> Result<(), StartError> {
     tokio::spawn(service::feed_watchdog(move || pictures.snapshot().sequence));
     service::ready("ready");
     info!("ready");
-    check_integrity(archive, handle.clone());
+    tokio::spawn(check_integrity(archive, handle.clone()));
 
     let broken = tokio::select! {
         () = asked_to_stop() => None,
@@ -162,8 +172,9 @@ fn spawn_display(
     Ok(newest)
 }
 
-/// Read the whole store once, now that tills are served. A damaged one closes sales, and is set aside at the next start.
-fn check_integrity(archive: Arc<Archive>, driver: Handle) {
+/// Read the whole store once, when tills have been served for a moment. A damaged one closes sales, and is set aside at the next start.
+async fn check_integrity(archive: Arc<Archive>, driver: Handle) {
+    tokio::time::sleep(limits::wait(limits::STORE_CHECK_AFTER_MS)).await;
     tokio::task::spawn_blocking(move || match archive.integrity_check() {
         Ok(problems) => {
             if let Some(first) = problems.first() {

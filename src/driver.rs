@@ -63,6 +63,8 @@ pub struct Driver<L> {
     faults: u64,
     sequence: u64,
     witnesses: Vec<Arc<dyn Witness>>,
+    /// Commits of this step, of which the witnesses are still to hear that their effects and answers are out.
+    commits: Vec<Commit>,
     /// Hears of effects before the commit that sets them free.
     foresee: Option<Foresee>,
 }
@@ -108,6 +110,7 @@ impl<L: Ledger> Driver<L> {
             faults: 0,
             sequence: 0,
             witnesses: Vec::new(),
+            commits: Vec::new(),
             foresee: None,
         };
         Ok((driver, Handle::new(sender, seen, expected)))
@@ -202,6 +205,7 @@ impl<L: Ledger> Driver<L> {
 
     fn speak(&mut self) {
         self.words.drain(..).for_each(Word::say);
+        self.tell_of_release();
     }
 
     /// Decide, commit, tell.
@@ -318,6 +322,10 @@ impl<L: Ledger> Driver<L> {
     /// Load the rows that an event names.
     fn load_named(&mut self, next: &mut Terminal, event: &Event) -> Result<(), LedgerError> {
         for lookup in machine::lookups(next, event) {
+            // What is in memory is newer than its row.
+            if matches!(&lookup, Lookup::Payment(id) if next.payments.contains_key(id)) {
+                continue;
+            }
             self.ledger.load(&lookup)?.into_iter().for_each(|p| next.adopt(p));
             if let Lookup::Token(key) = &lookup {
                 self.ledger.settlement_of(key)?.into_iter().for_each(|s| next.recall(s));
@@ -450,16 +458,16 @@ fn as_a_doubt(event: &Event) -> Option<Event> {
 
 /// The rows that a decision changed.
 fn entry(before: &Terminal, after: &Terminal, decision: &Decision, now: Now) -> Entry {
-    let mut payments: Vec<Arc<Payment>> = Vec::new();
+    let mut moves: Vec<Move> = Vec::new();
     for id in decision.facts.iter().filter_map(crate::payment::Fact::payment) {
-        if let Some(payment) = after.payments.get(&id).filter(|p| payments.iter().all(|known| known.id != p.id)) {
-            payments.push(payment.clone());
+        if let Some(payment) = after.payments.get(&id).filter(|p| moves.iter().all(|known| known.after.id != p.id)) {
+            moves.push(Move { before: before.payments.get(&id).cloned(), after: payment.clone() });
         }
     }
     Entry {
         at_ms: now.wall_ms,
         facts: decision.facts.clone(),
-        payments,
+        moves,
         settlement: after.settlement.clone().filter(|s| before.settlement.as_ref() != Some(s)),
         register: (before.register != after.register).then(|| after.register.clone()),
     }

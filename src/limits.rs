@@ -267,8 +267,8 @@ limits! {
     STORE_BUSY_MS: u64 = 5_000;
     /// The store's log once it was written back: a burst may make it longer, but it does not stay so.
     STORE_LOG_MAX_BYTES: u64 = 16_777_216;
-    /// Pages of 4 KiB in the store's log after which a commit writes them back at once: a rush without a pause fills no disk.
-    STORE_LOG_PAGES_MAX: u32 = 3_000;
+    /// Pages of 4 KiB in the store's log after which a commit writes them back at once: a rush without a pause fills no disk, and a start after a power cut reads no longer log.
+    STORE_LOG_PAGES_MAX: u32 = 2_000;
     /// Commits that may stand in the store's log while nothing happens; with more, a moment of rest is used to write them back.
     STORE_LOG_COMMITS_KEPT: u32 = 32;
     /// Pages of the store that its writer keeps in memory: the inner pages of a store of years and the leaves written last; the rest is in the
@@ -278,6 +278,8 @@ limits! {
     STORE_READER_CACHE_BYTES: u64 = 524_288;
     /// A store up to this size is checked whole before it is used; a larger one after the daemon is ready.
     STORE_CHECK_AT_START_MAX_BYTES: u64 = 4_194_304;
+    /// So long after the start that check begins: the start itself, and a till that has waited for it, have the disk first.
+    STORE_CHECK_AFTER_MS: u64 = 3_000;
     /// Rows that a question about the past brings when it does not say how many.
     HISTORY_ROWS_MAX: u32 = 1_000;
 

@@ -30,7 +30,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
             let settings = Settings::load(&args.config).map_err(CliError::from)?;
             log::init(&settings.log);
             let passed = daemon::Passed::take();
-            let runtime = tokio::runtime::Runtime::new().context("the system gives no threads")?;
+            let runtime = daemon::runtime().context("the system gives no threads")?;
             runtime.block_on(daemon::run(settings, passed)).context("the daemon ended")?;
             Ok(Exit::Done)
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::witness::Move;
 use crate::payment::card::Settlement;
 use crate::payment::fact::Fact;
 use crate::payment::sale::{Payment, UnixMs};
@@ -81,8 +82,8 @@ pub struct Entry {
     pub at_ms: UnixMs,
     /// The lines.
     pub facts: Vec<Fact>,
-    /// The payments that they changed, as they stand after them.
-    pub payments: Vec<Arc<Payment>>,
+    /// The payments that they changed, each once.
+    pub moves: Vec<Move>,
     /// The settlement, if they changed it.
     pub settlement: Option<Arc<Settlement>>,
     /// The register, if they changed it.

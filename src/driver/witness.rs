@@ -12,7 +12,10 @@ use crate::payment::terminal::Terminal;
 /// Told on the driver's own thread: must not wait for anything.
 pub trait Witness: Send + Sync {
     /// The lines of a batch are on disk; their effects and answers are not out yet.
-    fn committed(&self, commit: &Commit);
+    fn committed(&self, _commit: &Commit) {}
+
+    /// Their effects and answers are out: for whoever takes his time.
+    fn released(&self, _commit: &Commit) {}
 
     /// The disk did not take a commit: nothing of it happened.
     fn refused(&self) {}
@@ -64,10 +67,7 @@ pub(super) struct Written {
 impl Written {
     /// What a decision changes, to be told of once it is on disk.
     pub(super) fn note(&mut self, before: &Terminal, entry: Entry) {
-        self.moves.extend(entry.payments.into_iter().map(|after| {
-            let before = before.payments.get(&after.id).cloned();
-            Move { before, after }
-        }));
+        self.moves.extend(entry.moves);
         self.closings.extend(entry.settlement.map(|after| {
             let before = before.settlement.clone().filter(|before| before.id == after.id);
             Closing { before, after }
@@ -76,7 +76,7 @@ impl Written {
 }
 
 impl<L: Ledger> Driver<L> {
-    pub(super) fn tell_witnesses(&self, written: Written, events: usize, began_us: u64, now: Now) {
+    pub(super) fn tell_witnesses(&mut self, written: Written, events: usize, began_us: u64, now: Now) {
         if self.witnesses.is_empty() {
             return;
         }
@@ -85,6 +85,13 @@ impl<L: Ledger> Driver<L> {
         let Written { moves, closings, .. } = written;
         let commit = Commit { moves, closings, events, took_us, at_us, at_ms: now.wall_ms };
         self.witnesses.iter().for_each(|witness| witness.committed(&commit));
+        self.commits.push(commit);
+    }
+
+    pub(super) fn tell_of_release(&mut self) {
+        for commit in self.commits.drain(..) {
+            self.witnesses.iter().for_each(|witness| witness.released(&commit));
+        }
     }
 
     pub(super) fn tell_refused(&self) {

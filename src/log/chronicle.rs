@@ -35,7 +35,7 @@ pub fn open() -> (Chronicle, Scribe) {
 }
 
 impl Witness for Chronicle {
-    fn committed(&self, commit: &Commit) {
+    fn released(&self, commit: &Commit) {
         if !commit.moves.is_empty() && self.moves.try_send(commit.moves.clone()).is_err() {
             self.left_out.fetch_add(1, Ordering::Relaxed);
         }

@@ -4,6 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::error::ledger as explain;
 use super::{Store, rows};
+use crate::driver::Move;
 use crate::driver::ledger::{Entry, Ledger, LedgerError, OpenItems};
 use crate::limits;
 use crate::payment::card::Settlement;
@@ -151,8 +152,8 @@ pub(super) fn open_items(conn: &Connection) -> rusqlite::Result<OpenItems> {
 /// Write one entry's lines and rows.
 fn write(conn: &Connection, entry: &Entry) -> rusqlite::Result<()> {
     // The rows come first: tokens and refunds refer to them.
-    for payment in &entry.payments {
-        rows::put_payment(conn, payment)?;
+    for Move { before, after } in &entry.moves {
+        rows::put_payment(conn, before.as_deref(), after)?;
     }
     for fact in &entry.facts {
         put_line(conn, entry.at_ms, fact)?;

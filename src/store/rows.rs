@@ -83,10 +83,11 @@ ON CONFLICT (payment_id, number) DO UPDATE SET
     state = excluded.state, attempts = excluded.attempts, next_ms = excluded.next_ms, last_error = excluded.last_error,
     body = CASE WHEN excluded.state IN ('confirmed', 'withdrawn') THEN NULL ELSE coalesce(excluded.body, body) END";
 
-/// Write a payment's row and its rows in the queue, as they stand.
-pub(super) fn put_payment(conn: &Connection, payment: &Payment) -> rusqlite::Result<()> {
+/// Write a payment's row and its rows in the queue, as they stand. `before` is the payment as its row has it; `None` = not known, or new.
+pub(super) fn put_payment(conn: &Connection, before: Option<&Payment>, payment: &Payment) -> rusqlite::Result<()> {
     let id = payment.id.to_string();
     let columns = Columns::of(payment);
+    let row = before.map(Columns::of);
     let body = serde_json::to_string(payment).map_err(unreadable)?;
     conn.prepare_cached(PUT_PAYMENT)?.execute(named_params! {
         ":id": id, ":method": columns.method, ":state": columns.state, ":fiscal": columns.fiscal,
@@ -95,8 +96,12 @@ pub(super) fn put_payment(conn: &Connection, payment: &Payment) -> rusqlite::Res
         ":shift": columns.shift, ":attended": columns.attended, ":resident": columns.resident,
         ":created_ms": columns.created_ms, ":updated_ms": columns.updated_ms, ":body": body,
     })?;
-    conn.prepare_cached(PUT_CODE)?.execute(params![id, columns.method, columns.code])?;
-    conn.prepare_cached(PUT_UPSTREAM_ID)?.execute(params![id, columns.upstream_id])?;
+    if row.as_ref().is_none_or(|row| row.method != columns.method || row.code != columns.code) {
+        conn.prepare_cached(PUT_CODE)?.execute(params![id, columns.method, columns.code])?;
+    }
+    if row.is_none_or(|row| row.upstream_id != columns.upstream_id) {
+        conn.prepare_cached(PUT_UPSTREAM_ID)?.execute(params![id, columns.upstream_id])?;
+    }
     for c in &payment.confirmations {
         conn.prepare_cached(PUT_CONFIRMATION)?.execute(params![
             id,

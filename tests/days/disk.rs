@@ -151,7 +151,7 @@ impl Ledger for OnDisk {
 
     fn append(&mut self, entry: &Entry) -> Result<(), LedgerError> {
         let Some(open) = &mut self.open else { return Err(LedgerError::Other("no transaction is open".into())) };
-        open.payments.extend(entry.payments.iter().map(|p| (p.id, p.clone())));
+        open.payments.extend(entry.moves.iter().map(|moved| (moved.after.id, moved.after.clone())));
         open.settlements.extend(entry.settlement.clone());
         open.register = entry.register.clone().or(open.register.take());
         open.journal.extend(entry.facts.iter().map(|fact| (entry.at_ms, fact.clone())));

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::{Store, StoreOptions, Synchronous};
+use crate::driver::Move;
 use crate::driver::ledger::{Entry, Ledger as _};
 use crate::payment::card::{Job, ResultClass, RunId, RunOver, RunResult};
 use crate::payment::fact::Fact;
@@ -68,7 +69,7 @@ impl Scribe {
     /// What one event decided, applied to the state and ready to be appended.
     fn entry(&mut self, facts: Vec<Fact>) -> Entry {
         self.at_ms += 1_000;
-        let register = self.terminal.register.clone();
+        let (register, before) = (self.terminal.register.clone(), self.terminal.payments.clone());
         for fact in &facts {
             self.terminal.apply(self.at_ms, fact).expect("the fact follows");
         }
@@ -77,7 +78,13 @@ impl Scribe {
         names.dedup();
         Entry {
             at_ms: self.at_ms,
-            payments: names.iter().map(|name| Arc::clone(&self.terminal.payments[name])).collect(),
+            moves: names
+                .iter()
+                .map(|name| Move {
+                    before: before.get(name).cloned(),
+                    after: Arc::clone(&self.terminal.payments[name]),
+                })
+                .collect(),
             settlement: facts
                 .iter()
                 .any(|f| f.settlement().is_some())
@@ -104,7 +111,7 @@ impl Scribe {
         if follow {
             return self.write(store, facts);
         }
-        let entry = Entry { at_ms: self.at_ms, facts, payments: Vec::new(), settlement: None, register: None };
+        let entry = Entry { at_ms: self.at_ms, facts, moves: Vec::new(), settlement: None, register: None };
         store.begin().expect("begin");
         store.append(&entry).expect("append");
         store.commit().expect("commit");

@@ -4,6 +4,7 @@
 use std::fs;
 
 use super::*;
+use crate::driver::Move;
 use crate::history::{History as _, QueueFilter};
 use crate::payment::fiscal::ElectronicReceipt;
 use crate::payment::receipt::document::digest_of;
@@ -124,7 +125,7 @@ fn a_row_that_is_written_without_its_words_keeps_them() {
     let mut scribe = Scribe::new();
     scribe.write(&mut store, queued(1));
     let mut bare = scribe.entry(vec![Fact::Answered { payment: id(1) }]);
-    for payment in &mut bare.payments {
+    for Move { after: payment, .. } in &mut bare.moves {
         if let Receipt::Electronic(receipt) = &mut Arc::make_mut(payment).confirmations[0].receipt {
             receipt.body = Private::default();
         }
