@@ -60,6 +60,7 @@ impl Step {
         let Some(printed) = &slip.rrn else { return false };
         let fits = slip.approved == Some(true)
             && !gives_back(slip)
+            && !contradicts(&run.slip, payment.amount)
             && slip.conflict.is_none()
             && is_amount(slip, payment.amount)
             && self.t.with_upstream(Method::Humo, printed).next().is_none();
@@ -128,6 +129,9 @@ impl Step {
         };
         let slip = &heard.slip;
         if heard.result.as_ref().is_none_or(|told| told.class != ResultClass::Approved) {
+            return Ok(());
+        }
+        if contradicts(&run.slip, r.amount) {
             return Ok(());
         }
         if question == Question::DetailedReport && r.kind == RefundKind::Void {
@@ -253,6 +257,12 @@ fn is_other_receipt(mark: &CardMark, payment: &Payment) -> bool {
 
 fn is_amount(slip: &Slip, amount: Money) -> bool {
     slip.amount_minor.and_then(|minor| i64::try_from(minor).ok()) == Some(amount.minor())
+}
+
+/// What the operation printed of itself is not what was asked for: then a later paper of the same PinPad that agrees does not settle it. Two
+/// papers say two amounts, and a person has to look at what the bank has taken.
+fn contradicts(own: &Slip, amount: Money) -> bool {
+    own.conflict.is_some() || own.amount_minor.is_some() && !is_amount(own, amount)
 }
 
 pub(super) fn number(text: &Option<String>) -> Option<u64> {

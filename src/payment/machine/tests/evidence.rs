@@ -304,6 +304,22 @@ fn a_mark_without_an_rrn_is_no_mark() {
 }
 
 #[test]
+fn a_slip_of_another_amount_is_for_a_person_whatever_the_pinpad_shows_when_it_is_asked() {
+    let mut desk = Desk::new();
+    desk.sells(sell(1, Method::Humo, 50_000, None));
+    desk.prints(slip(5_000_000, 1));
+    desk.ends(Some(ResultClass::Approved));
+    assert_eq!(*desk.state(1), State::InDoubt { why: Doubt::AmountDiffers { on_slip_minor: 5_000_000 } });
+    for shown in [slip(50_000, 1), slip(5_000_000, 1), slip(50_000, 2)] {
+        desk.asked(Question::LastTransaction, std::slice::from_ref(&shown));
+        desk.asked(Question::DetailedReport, &[shown]);
+        assert_eq!(desk.state(1).name(), "in_doubt", "two papers say two amounts");
+    }
+    desk.resolve(1, Verdict::Paid).unwrap();
+    assert_eq!(*desk.state(1), State::Paid);
+}
+
+#[test]
 fn a_sale_called_off_that_the_pinpad_took_with_another_amount_stays_open() {
     let mut desk = Desk::new();
     desk.sells(sell(1, Method::Humo, 50_000, None));
