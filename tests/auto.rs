@@ -126,6 +126,22 @@ fn a_card_presented_while_a_code_is_held_pays_and_the_code_is_never_charged() {
 }
 
 #[test]
+fn a_code_that_is_held_is_charged_once_whoever_else_brings_it() {
+    let bench = slow_to_look_up();
+    let id = accepted(&bench, "held");
+    scan_and_hold(&bench, CLICK);
+    let refused = bench.post("/payment/click", &json!({"amount": 501, "qr_code": CLICK}).to_string()).json();
+    assert_eq!((&refused["is_success"], &refused["error"]["data"]["transaction_id"]), (&json!(false), &json!(id)));
+    let joined = bench.post("/payment/click", &json!({"amount": 500, "qr_code": CLICK}).to_string()).json();
+    assert_eq!(joined["data"]["transaction_id"], json!(id), "{joined}");
+    let paid = until_state(&bench, &id, "paid");
+    assert_eq!((&paid["method"], cards(&bench), charged(&bench)), (&json!("click"), 0, vec![CLICK.to_owned()]));
+    let after = bench.post("/payment/click", &json!({"amount": 501, "qr_code": CLICK}).to_string()).json();
+    assert_eq!((&after["is_success"], charged(&bench).len()), (&json!(false), 1), "{after}");
+    bench.audit();
+}
+
+#[test]
 fn a_card_turned_down_while_a_code_is_held_leaves_the_money_to_the_code_and_its_slip_is_nobodys_answer() {
     let bench = slow_to_look_up();
     let id = accepted(&bench, "turned-down");

@@ -131,8 +131,8 @@ pub fn lookups(terminal: &Terminal, event: &Event) -> Vec<Lookup> {
             });
             std::iter::once(Lookup::Payment(*payment)).chain(others).collect()
         }
-        // A question's answer may show an RRN that we know from an older payment.
         Event::PinpadFinished { .. } => match &terminal.pinpad.at {
+            // A question's answer may show an RRN that we know from an older payment.
             Some(PinpadAt::Asking { heard, .. }) => heard
                 .entries
                 .iter()
@@ -140,7 +140,8 @@ pub fn lookups(terminal: &Terminal, event: &Event) -> Vec<Lookup> {
                 .filter_map(|slip| slip.rrn.clone())
                 .map(|rrn| Lookup::Upstream(Method::Humo, rrn))
                 .collect(),
-            _ => Vec::new(),
+            // The code that waits for this end may have paid elsewhere.
+            _ => terminal.held_code.iter().map(|held| Lookup::Code(held.method, held.code.clone())).collect(),
         },
         _ => Vec::new(),
     }
@@ -275,11 +276,14 @@ impl Terminal {
         })
     }
 
-    /// A payment for which this code is in use: in progress, in doubt, or paid.
+    /// A payment for which this code is in use: held for it, in progress, in doubt, or paid.
     fn with_code(&self, method: Method, code: &str) -> Option<&Arc<Payment>> {
-        self.payments.values().find(|p| {
-            let held = !matches!(p.state, State::Declined(_) | State::Cancelled { .. } | State::Expired);
-            p.method == method && held && p.code.as_deref() == Some(code)
+        let in_hand = self.code_in_hand().filter(|held| held.method == method && held.code == code);
+        in_hand.and_then(|held| self.payments.get(&held.payment)).or_else(|| {
+            self.payments.values().find(|p| {
+                let in_use = !matches!(p.state, State::Declined(_) | State::Cancelled { .. } | State::Expired);
+                p.method == method && in_use && p.code.as_deref() == Some(code)
+            })
         })
     }
 

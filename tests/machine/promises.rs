@@ -120,6 +120,7 @@ impl World {
         if !done.facts.iter().any(intent) {
             return Err("money was asked for without an intent in the journal".into());
         }
+        self.check_code(effect, after)?;
         let count = self.charged.entry(payment).or_default();
         *count += 1;
         let by_code = matches!(effect, Effect::Charge { .. });
@@ -137,6 +138,20 @@ impl World {
             return Ok(());
         }
         if *count > 1 { Err(format!("payment {payment} was charged {count} times")) } else { Ok(()) }
+    }
+
+    /// A code is charged for one payment: it may serve another only after a "no".
+    fn check_code(&self, effect: &Effect, after: &Terminal) -> Result<(), String> {
+        let Effect::Charge { payment: charged } = effect else { return Ok(()) };
+        let in_use = |p: &Payment| {
+            let free = matches!(p.state, State::Declined(_) | State::Cancelled { .. } | State::Expired);
+            p.id != charged.id && !free && p.method == charged.method && p.code == charged.code
+        };
+        let now = |p| after.payments.get(p).map_or_else(|| self.rows.get(p), |p| Some(&**p));
+        match self.rows.keys().filter_map(now).find(|p| in_use(p)) {
+            Some(first) => Err(format!("the code of {} is charged again for {}", first.id, charged.id)),
+            None => Ok(()),
+        }
     }
 
     fn check_payment(&mut self, p: &Payment) -> Result<(), String> {

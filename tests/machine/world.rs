@@ -213,6 +213,9 @@ impl World {
                 format!("8{:017}", self.journal.len())
             }
         });
+        // The code that is held for the customer at the counter comes from another till.
+        let held = self.terminal.held_code.clone().filter(|_| which % 4 == 0);
+        let (method, code) = held.map_or((method, code), |held| (held.method, Some(held.code)));
         let token = self.token(detail);
         Event::Sell(Sell {
             id: PaymentId(self.name()),

@@ -28,8 +28,11 @@ impl Step {
             self.notice(Notice::ScanNotPayment(kind));
             return Ok(());
         };
-        let held = self.t.held_code.as_ref().is_some_and(|held| held.payment == waiting.id);
-        if held || self.t.with_code(method, text).is_some() {
+        // One code is enough; the display says already that it was read.
+        if self.t.code_in_hand().is_some() {
+            return Ok(());
+        }
+        if self.t.with_code(method, text).is_some() {
             self.notice(Notice::ScanUsed);
             return Ok(());
         }
@@ -40,17 +43,21 @@ impl Step {
                 self.t.held_code = Some(code);
                 Ok(())
             }
-            None => self.bind_code(code),
+            None => self.bind_code(code).map(|_| ()),
         }
     }
 
-    /// The code pays.
-    pub(super) fn bind_code(&mut self, held: HeldCode) -> Result<(), Rejection> {
+    /// The code pays, unless it has paid elsewhere since it was shown: then it is forgotten, and the counter is told.
+    fn bind_code(&mut self, held: HeldCode) -> Result<bool, Rejection> {
         let HeldCode { payment, method, code } = held;
+        if self.t.with_code(method, &code).is_some() {
+            self.notice(Notice::ScanUsed);
+            return Ok(false);
+        }
         let decided = self.known(payment)?.method != method;
         self.record(Fact::CodeBound { payment, method: decided.then_some(method), code })?;
         self.effect(Effect::Charge { payment: self.known(payment)? });
-        Ok(())
+        Ok(true)
     }
 
     /// No card paid, and the customer may pay by a code: the one that was held is sent now, or the wait for one goes on.
@@ -58,15 +65,19 @@ impl Step {
         if !payment.auto || !payment.state.is_in_progress() {
             return Ok(false);
         }
-        if let Some(held) = self.t.held_code.take().filter(|held| held.payment == payment.id) {
-            self.bind_code(held)?;
+        let held = self.t.held_code.take().filter(|held| held.payment == payment.id);
+        // The PinPad was told to give up for the code's sake, which says nothing about the customer's wish.
+        let for_a_code = held.is_some();
+        if let Some(held) = held
+            && self.bind_code(held)?
+        {
             return Ok(true);
         }
         let waits_on = payment.state == State::AwaitingPayer && self.t.may_be_scanned(payment);
         // Whoever pressed the red key wants no card; a PinPad that gave up by itself is asked once more.
         let refused = payment.run.as_ref().and_then(|run| run.result.as_ref());
         let again = self.now.monotonic_ms.saturating_add(self.t.policy.card_again_ms);
-        let wanted = waits_on && refused.is_none_or(|result| result.class == ResultClass::Declined);
+        let wanted = waits_on && (for_a_code || refused.is_none_or(|result| result.class == ResultClass::Declined));
         self.t.card.next_monotonic_ms = Some(again).filter(|again| wanted && self.t.is_time_for_card(*again));
         Ok(waits_on)
     }
@@ -112,6 +123,12 @@ impl Terminal {
     /// The payment that waits for a scan.
     pub(super) fn awaiting_scan(&self) -> Option<&Arc<Payment>> {
         self.counter().filter(|p| self.may_be_scanned(p) && p.state == State::AwaitingPayer)
+    }
+
+    /// The code that is held for the payment at the counter, which may still be paid by it.
+    pub(super) fn code_in_hand(&self) -> Option<&HeldCode> {
+        let in_progress = |held: &&HeldCode| self.payments.get(&held.payment).is_some_and(|p| p.state.is_in_progress());
+        self.held_code.as_ref().filter(in_progress)
     }
 
     /// Whether a code that the customer shows may pay it.

@@ -1,6 +1,7 @@
 //! One sentence a rule. Random orders are tried in `tests/machine.rs`, whole days in `tests/days.rs`.
 
 mod evidence;
+mod held;
 mod order;
 mod sbp;
 

@@ -158,7 +158,8 @@ impl Step {
 
     pub(super) fn till_gone(&mut self, payment: PaymentId) -> Result<(), Rejection> {
         let found = self.known(payment)?;
-        if matches!(found.state, State::Created | State::AwaitingPayer) {
+        // One that was created is its till's until that cancels it; whoever hung up had found it by the code that is held for it.
+        if found.state == State::AwaitingPayer && found.parties.is_none() {
             self.call_off(&found, CancelledBy::TillGone)?;
         }
         Ok(())
@@ -202,8 +203,9 @@ impl Step {
             self.done.about = Some(Subject::Refund(payment.id, first.id));
             return Ok(());
         }
+        is_paid(&payment)?;
         if payment.method == Method::Sbp {
-            self.may_give_back(&payment, back)?;
+            has_left(&payment, back)?;
             return self.give_back_by_request(&payment, back);
         }
         let order = self.give_back_order(&payment, back)?;
@@ -228,28 +230,13 @@ impl Step {
         Ok(())
     }
 
-    /// The sale is paid, and so much of it is not given back yet.
-    fn may_give_back(&self, payment: &Payment, back: &GiveBack) -> Result<(), Denial> {
-        if payment.state != State::Paid {
-            return Err(wrong_state(payment, "only a paid sale can be given back"));
-        }
-        let left = payment.amount.minor().saturating_sub(payment.refunded_minor());
-        if back.amount.currency() != payment.amount.currency() || back.amount.minor() > left || back.amount.minor() <= 0
-        {
-            let (paid, unit) = (payment.amount.minor(), payment.amount.currency().minor_name());
-            let why = format!("{paid} was paid, {left} {unit} of it can still be given back");
-            return Err(Denial::RefundRefused { why });
-        }
-        Ok(())
-    }
-
     /// Void or refund, if the sale allows it.
     fn give_back_order(&self, payment: &Payment, back: &GiveBack) -> Result<PinpadOrder, Denial> {
         let refuse = |why: String| Err(Denial::RefundRefused { why });
         if payment.method != Method::Humo {
             return Err(Denial::NotSupported { method: payment.method });
         }
-        self.may_give_back(payment, back)?;
+        has_left(payment, back)?;
         let Some(rrn) = payment.approval.as_ref().and_then(|a| a.payment_id.clone()) else {
             return refuse("the sale's slip has no RRN; give the money back at the PinPad itself".to_owned());
         };
@@ -310,6 +297,29 @@ impl Step {
         self.done.about = Some(Subject::Settlement(id));
         Ok(())
     }
+}
+
+/// Only then there is money to give back, by whatever way.
+fn is_paid(payment: &Payment) -> Result<(), Denial> {
+    let hint = match payment.state {
+        State::Paid => return Ok(()),
+        State::Refunded => "all of it was given back already",
+        State::InDoubt { .. } => "nobody knows yet whether the money came; give nothing back before that is known",
+        State::BankProcessing => "the bank is at work; wait for its answer",
+        _ => "no money came, so there is nothing to give back",
+    };
+    Err(wrong_state(payment, hint))
+}
+
+/// So much of the sale is not given back yet.
+fn has_left(payment: &Payment, back: &GiveBack) -> Result<(), Denial> {
+    let left = payment.amount.minor().saturating_sub(payment.refunded_minor());
+    if back.amount.currency() != payment.amount.currency() || back.amount.minor() > left || back.amount.minor() <= 0 {
+        let (paid, unit) = (payment.amount.minor(), payment.amount.currency().minor_name());
+        let why = format!("{paid} was paid, {left} {unit} of it can still be given back");
+        return Err(Denial::RefundRefused { why });
+    }
+    Ok(())
 }
 
 /// Whether both are SBP sales of the same QR terminal, or neither is one.

@@ -2,7 +2,7 @@ use super::*;
 use crate::payment::order::{Accept, Ask, Asked, CancelReason, Create, Terms, Wished};
 use crate::payment::sbp::SbpAsk;
 
-const PAYME: &str = "50501010793410803298";
+pub(super) const PAYME: &str = "50501010793410803298";
 
 fn terms(method: Option<Method>, minor: i64) -> Terms {
     let sbp = (method == Some(Method::Sbp)).then(|| Box::new(SbpAsk { profile: "main".into(), ..SbpAsk::default() }));
@@ -14,7 +14,7 @@ fn token(key: &str) -> Token {
     Token { key: key.into(), digest: "d".into() }
 }
 
-fn create(number: u128, method: Option<Method>, minor: i64) -> Event {
+pub(super) fn create(number: u128, method: Option<Method>, minor: i64) -> Event {
     Event::Create(Box::new(Create {
         id: id(number),
         terms: terms(method, minor),
@@ -25,21 +25,21 @@ fn create(number: u128, method: Option<Method>, minor: i64) -> Event {
     }))
 }
 
-fn ask(number: u128, key: &str, what: Asked) -> Event {
+pub(super) fn ask(number: u128, key: &str, what: Asked) -> Event {
     Event::Ask(Box::new(Ask { payment: id(number), token: token(key), what }))
 }
 
-fn accept(number: u128, code: Option<&str>) -> Event {
+pub(super) fn accept(number: u128, code: Option<&str>) -> Event {
     let run = RunId(Uuid::from_u128(1_000 + number));
     ask(number, &format!("accept{number}"), Asked::Accept(Accept { run, code: code.map(str::to_owned), display: true }))
 }
 
-fn charges(desk: &Desk) -> usize {
+pub(super) fn charges(desk: &Desk) -> usize {
     desk.last.effects.iter().filter(|e| matches!(e, Effect::Charge { .. })).count()
 }
 
 /// The desk with a payment that takes whatever the customer shows, and asks for a card.
-fn auto() -> Desk {
+pub(super) fn auto() -> Desk {
     let mut desk = Desk::new();
     desk.t.pinpad.learned = true;
     desk.does(create(1, None, 50_000));
@@ -159,54 +159,6 @@ fn in_auto_a_card_pays_as_at_the_pinpad_alone() {
 }
 
 #[test]
-fn in_auto_a_code_is_held_until_the_pinpad_has_ended_without_money() {
-    let mut desk = auto();
-    desk.does(Event::Scanned { text: CODE.into() });
-    assert_eq!((desk.state(1), charges(&desk)), (&State::AwaitingPayer, 0));
-    assert!(desk.last.effects.iter().any(|e| matches!(e, Effect::PinpadCancel { .. })));
-    desk.does(Event::Scanned { text: PAYME.into() });
-    assert_eq!(desk.t.notice.as_ref().map(|n| &n.1), Some(&Notice::ScanUsed), "one code is enough");
-    desk.ends(Some(ResultClass::Cancelled));
-    assert_eq!((desk.state(1), charges(&desk)), (&State::BankProcessing, 1));
-    assert_eq!((desk.payment(1).method, desk.payment(1).code.as_deref()), (Method::Click, Some(CODE)));
-    desk.answers(1, Outcome::Approved(Approval::default()));
-    assert_eq!((desk.state(1), desk.payment(1).fiscal), (&State::Paid, Fiscal::Owed));
-    assert_eq!(desk.t.open_jobs().count(), 0, "the PinPad is asked nothing about it");
-}
-
-#[test]
-fn in_auto_a_held_code_is_dropped_where_a_card_paid_or_nobody_knows() {
-    let mut desk = auto();
-    desk.does(Event::Scanned { text: CODE.into() });
-    desk.says(Said::CardPresented);
-    desk.prints(slip(50_000, 1));
-    desk.ends(Some(ResultClass::Approved));
-    assert_eq!((desk.state(1), charges(&desk), desk.payment(1).method), (&State::Paid, 0, Method::Humo));
-
-    let mut desk = auto();
-    desk.does(Event::Scanned { text: CODE.into() });
-    desk.breaks(RunEnd::Lost { why: "the cable".into() });
-    assert_eq!((desk.state(1).name(), charges(&desk)), ("in_doubt", 0));
-    assert_eq!(desk.payment(1).code, None);
-
-    let mut desk = auto();
-    desk.does(Event::Scanned { text: CODE.into() });
-    desk.does(ask(1, "cancel", Asked::Cancel { reason: CancelReason::CustomerRequest }));
-    desk.ends(Some(ResultClass::Cancelled));
-    assert_eq!((desk.state(1).name(), charges(&desk)), ("cancelled", 0), "called off is called off");
-}
-
-#[test]
-fn in_auto_a_card_that_is_turned_down_with_a_code_at_hand_leaves_the_money_to_the_code() {
-    let mut desk = auto();
-    desk.does(Event::Scanned { text: PAYME.into() });
-    desk.says(Said::CardPresented);
-    assert_eq!(*desk.state(1), State::BankProcessing);
-    desk.ends(Some(ResultClass::Declined));
-    assert_eq!((desk.payment(1).method, charges(&desk)), (Method::Payme, 1));
-}
-
-#[test]
 fn in_auto_the_wait_for_a_code_goes_on_when_no_card_came_and_ends_in_its_time() {
     let mut desk = auto();
     desk.at_ms = 30_000;
@@ -227,7 +179,7 @@ impl Desk {
     }
 
     /// Time passes, and the machine looks up; the name of a run that it may begin.
-    fn at(&mut self, at_ms: u64, run: u128) -> bool {
+    pub(super) fn at(&mut self, at_ms: u64, run: u128) -> bool {
         self.at_ms = at_ms;
         self.does(Event::Tick { run: RunId(Uuid::from_u128(run)) });
         self.last.effects.iter().any(|e| matches!(e, Effect::PinpadRun { order: PinpadOrder::Sale(_), .. }))
@@ -385,4 +337,25 @@ fn a_restart_in_auto_asks_the_pinpad_where_it_was_asked_and_cancels_where_only_a
     desk.ends(Some(ResultClass::Cancelled));
     desk.does(Event::Started);
     assert_eq!(*desk.state(1), State::Cancelled { by: CancelledBy::Restart });
+}
+
+#[test]
+fn what_is_not_paid_is_refused_a_refund_by_its_state_whoever_was_to_take_the_money() {
+    let mut desk = Desk::new();
+    desk.does(create(1, Some(Method::Click), 50_000));
+    for (number, answer) in [(2, unclear()), (3, refused()), (4, approved(Some("7")))] {
+        desk.sells(sell(number, Method::Payme, 50_000 + i64::try_from(number).unwrap(), Some(&format!("{number}"))));
+        desk.answers(number, answer);
+    }
+    for (number, stands, says) in
+        [(1, "created", "no money"), (2, "in_doubt", "nobody knows"), (3, "declined", "no money")]
+    {
+        match desk.tries(back(9, number, 50_000)) {
+            Err(Denial::WrongState { state, hint, .. }) => {
+                assert!(state == stands && hint.contains(says), "{state} {hint}")
+            }
+            other => panic!("{stands}: {other:?}"),
+        }
+    }
+    assert_eq!(desk.tries(back(9, 4, 50_004)), Err(Denial::NotSupported { method: Method::Payme }));
 }
