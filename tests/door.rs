@@ -8,6 +8,8 @@
 mod fair;
 #[path = "door/faults.rs"]
 mod faults;
+#[path = "door/names.rs"]
+mod names;
 #[path = "door/pages.rs"]
 mod pages;
 #[path = "door/places.rs"]

@@ -6,6 +6,7 @@ mod counter;
 
 use counter::{Card, Counter, Reply, Setup};
 use serde_json::{Value, json};
+use tolov::config::Bearer;
 use tolov::payment::card::{ResultClass, Slip};
 use tolov::payment::event::{Event, Outcome};
 use tolov::payment::sale::{Approval, PaymentId};
@@ -406,7 +407,7 @@ async fn a_till_that_waits_while_the_terminal_stops_is_told_so_and_finds_its_pay
 #[tokio::test]
 async fn a_fault_in_a_handler_costs_one_answer() {
     let settings = || tolov::api::ApiSettings {
-        till_of: std::sync::Arc::new(|token| if token == "boom" { panic!("a fault") } else { None }),
+        bearer_of: std::sync::Arc::new(|token| if token == "boom" { panic!("a fault") } else { Bearer::Nobody }),
         ..tolov::api::ApiSettings::default()
     };
     let (counter, _dir) = Counter::open(Setup { replies: vec![paid("1")], settings, ..Setup::default() }).await;

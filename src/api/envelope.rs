@@ -135,9 +135,9 @@ impl Refusal {
         Self { code: row.code, message: Cow::Borrowed(row.name), data: None, status: row.status }
     }
 
-    /// A row of the table, its advice, and what was wrong.
+    /// A row of the table, its advice, and what was wrong; paths of files are left out.
     pub(super) fn because(row: Row, reason: impl Into<String>) -> Self {
-        let detail = Detail { reason: Some(reason.into()), advice: row.advice.into(), ..Detail::default() };
+        let detail = Detail { reason: Some(pathless(&reason.into())), advice: row.advice.into(), ..Detail::default() };
         Self::bare(row).with(detail)
     }
 
@@ -145,7 +145,7 @@ impl Refusal {
     pub(super) fn spelled(mut self, code: Option<i64>, message: Option<String>) -> Self {
         self.code = code.unwrap_or(self.code);
         if let Some(message) = message {
-            self.message = message.into();
+            self.message = pathless(&message).into();
         }
         self
     }
@@ -189,7 +189,7 @@ impl From<&FieldErrors> for Refusal {
 impl From<&Denial> for Refusal {
     fn from(denial: &Denial) -> Self {
         use Denial as D;
-        let because = |row| Self::because(row, pathless(&denial.to_string()));
+        let because = |row| Self::because(row, denial.to_string());
         match denial {
             // Seeds 000–002 print this one with `data: null`; what is missing is told by the log and by `tolov check`.
             D::NotConfigured { .. } | D::NoProfile { .. } => Self::bare(BILLING_ERROR),

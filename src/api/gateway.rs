@@ -24,7 +24,6 @@ use uuid::Uuid;
 use super::crowd::{Busy, Seat};
 use super::envelope::{self, Envelope, Refusal, Written};
 use super::guard::{self, Till};
-use super::pathless::pathless;
 use super::{Api, Room};
 use crate::driver::Ticket;
 use crate::limits;
@@ -393,8 +392,8 @@ pub(super) async fn find(api: &Room, id: PaymentId) -> Result<Option<Arc<Payment
     Ok(Some(picture.last.clone().filter(|last| **last == found).unwrap_or_else(|| Arc::new(found))))
 }
 
-/// Why the past cannot be read: whole in the log, and for the till without the paths of files.
+/// Why the past cannot be read: whole in the log, and for the till by a refusal, which leaves the paths of files out.
 fn unread(error: &dyn std::error::Error) -> String {
     tracing::error!(%error, "a payment could not be looked up");
-    pathless(&error.to_string())
+    error.to_string()
 }

@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 use super::envelope::{self, Refusal};
 use super::listen::Peer;
 use super::{Api, ApiSettings, origin, sbp};
+use crate::config::Bearer;
 use crate::limits;
 use crate::log;
 
@@ -44,7 +45,9 @@ pub(super) async fn check(State(api): State<Api>, mut request: Request, next: Ne
                 let peer = peer.map(tracing::field::display);
                 tracing::warn!(peer, refusal = refusal.message(), "a request was turned away");
             }
-            sbp::refused(request.uri().path(), refusal)
+            let comes_again = refusal.message() == envelope::OVERLOADED.name;
+            let answer = sbp::refused(request.uri().path(), refusal);
+            if comes_again { envelope::come_again(answer) } else { answer }
         }
     };
     match page {
@@ -81,8 +84,8 @@ fn admitted(settings: &ApiSettings, peer: Option<Peer>, listed: bool, request: &
     if listed && origin::is_preflight(request.method(), headers) {
         return Ok(Admitted::Browser);
     }
-    let till = match named_till(settings, headers) {
-        Some(till) => till,
+    let till = match token(headers) {
+        Some(token) => named_till(settings, token)?,
         // What was never served without a token is not begun to be.
         None if sbp::is_here(request.uri().path()) => return Err(unknown_till()),
         None => near_till(settings, peer)?,
@@ -143,9 +146,16 @@ fn is_own(settings: &ApiSettings, at: Option<IpAddr>, host: &str) -> bool {
     bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || at.is_some_and(|at| ip == at || at.is_unspecified()))
 }
 
-/// The till whose token came with the request.
-fn named_till(settings: &ApiSettings, headers: &HeaderMap) -> Option<Till> {
-    token(headers).and_then(|token| (settings.till_of)(token)).map(Till)
+/// The till whose token came with the request. One that nobody has is refused also where none is needed: a till that was served under
+/// another name would not find there what it began under its own.
+fn named_till(settings: &ApiSettings, token: &str) -> Result<Till, Refusal> {
+    match (settings.bearer_of)(token) {
+        Bearer::Till(name) => Ok(Till(name)),
+        Bearer::Nobody => Err(unknown_till()),
+        Bearer::Unknown => {
+            Err(Refusal::because(envelope::OVERLOADED, "the terminal cannot read its tills' tokens at this moment"))
+        }
+    }
 }
 
 /// A till that needs no token, by where it asks from. Who may connect to a Unix socket was decided by its file.
@@ -170,12 +180,13 @@ fn unknown_till() -> Refusal {
     Refusal::because(envelope::UNAUTHORIZED, "this request has no token of a known till")
 }
 
-/// The token that came with a request, if any did.
+/// The token that came with a request, if any did. One that is empty, or in no letters of ours, came as well: it is no till's.
 pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
     if let Some(token) = TOKEN_HEADERS.iter().find_map(|name| headers.get(*name)) {
-        return token.to_str().ok().map(str::trim);
+        return Some(token.to_str().unwrap_or_default().trim());
     }
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let words = headers.get(header::AUTHORIZATION)?.to_str().unwrap_or("bearer").trim();
+    let (scheme, token) = words.split_once(' ').unwrap_or((words, ""));
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
@@ -235,7 +246,11 @@ mod tests {
 
     fn settings() -> ApiSettings {
         ApiSettings {
-            till_of: Arc::new(|token| (token == "secret").then(|| "till-1".to_owned())),
+            bearer_of: Arc::new(|token| match token {
+                "secret" => Bearer::Till("till-1".to_owned()),
+                "unread" => Bearer::Unknown,
+                _ => Bearer::Nobody,
+            }),
             allow_peers: vec!["192.168.1.20".parse().unwrap()],
             names: vec!["pos.shop.example".to_owned()],
             allow_origins: vec!["https://till.example".to_owned()],
@@ -274,6 +289,27 @@ mod tests {
         }
         assert_eq!(asked("[::1]:8080", "::1", &[]), "@local");
         assert_eq!(asked("127.0.0.1:8080", "127.0.0.1", &[("x_auth_token", "secret")]), "till-1");
+    }
+
+    #[test]
+    fn a_token_that_no_till_has_is_refused_also_where_none_is_needed() {
+        let near = [("127.0.0.1:8080", "127.0.0.1"), ("", "unix"), ("192.168.1.9:8080", "192.168.1.20")];
+        let no_tills = [
+            ("x_auth_token", "secre"),
+            ("x_auth_token", ""),
+            ("x-auth-token", "wrong"),
+            ("x_auth_token", "жетон"),
+            ("authorization", "Bearer wrong"),
+            ("authorization", "Bearer"),
+            ("authorization", "bearer жетон"),
+        ];
+        for (listen, peer) in near {
+            assert!(asked(listen, peer, &[]).starts_with('@'), "{peer}");
+            for header in no_tills {
+                assert_eq!(asked(listen, peer, &[header]), "UNAUTHORIZED", "{peer} {header:?}");
+            }
+            assert_eq!(asked(listen, peer, &[("x_auth_token", "unread")]), "OVERLOADED", "{peer}");
+        }
     }
 
     #[test]

@@ -49,14 +49,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::config::Bearer;
 use crate::driver::Handle;
 use crate::history::History;
 use crate::metrics::Metrics;
 use crate::payment::money::Unit;
 use crate::payment::sale::Method;
 
-/// Finds the till that a token belongs to. Compares in constant time, and reads its tokens anew when they change.
-pub type TillOf = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+/// Finds out whose a token is. Compares in constant time, and reads the tokens anew when they change.
+pub type BearerOf = Arc<dyn Fn(&str) -> Bearer + Send + Sync>;
 
 /// What a method that is set up lacks, where no sale would notice before it is sent: a key.
 pub type Lacks = Arc<dyn Fn(Method) -> Option<String> + Send + Sync>;
@@ -71,7 +72,7 @@ pub struct ApiSettings {
     /// Origins of pages in browsers that may ask.
     pub allow_origins: Vec<String>,
     /// The tills and their tokens.
-    pub till_of: TillOf,
+    pub bearer_of: BearerOf,
     /// What an amount on `/payment/click` counts.
     pub click_unit: Unit,
     /// What an amount on `/payment/payme` counts.
@@ -101,7 +102,7 @@ impl Default for ApiSettings {
             allow_peers: Vec::new(),
             names: Vec::new(),
             allow_origins: Vec::new(),
-            till_of: Arc::new(|_| None),
+            bearer_of: Arc::new(|_| Bearer::Nobody),
             click_unit: Unit::Sum,
             payme_unit: Unit::Sum,
             humo_unit: Unit::Tiyin,

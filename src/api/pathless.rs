@@ -8,8 +8,9 @@ pub(super) fn pathless(text: &str) -> String {
     let shown = text.split_inclusive(is_edge).map(|piece| {
         let word = piece.trim_end_matches(is_edge);
         let bare = word.trim_end_matches([':', '.']);
-        // A path begins at the root and goes down; a slash within a word, or an address, does not.
-        if bare.len() > 1 && bare.starts_with('/') && !bare.starts_with("//") {
+        // A path begins at the root and goes down; a slash within a word, or an address, does not. What a till may ask is no file.
+        let is_door = bare.starts_with("/api/v1/") || bare.starts_with("/payment/");
+        if bare.len() > 1 && bare.starts_with('/') && !bare.starts_with("//") && !is_door {
             format!("(a file){}", &piece[bare.len()..])
         } else {
             piece.to_owned()
@@ -39,6 +40,7 @@ mod tests {
             ("диск /a/б полон", "диск (a file) полон"),
             ("“/data/a b” is gone", "“(a file) b” is gone"),
             ("(/dev/ttyUSB0)", "((a file))"),
+            ("it is busy: see GET /api/v1/sbp/cash-link", "it is busy: see GET /api/v1/sbp/cash-link"),
             ("12 and/or 13 km/h", "12 and/or 13 km/h"),
             ("", ""),
         ] {

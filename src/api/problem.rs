@@ -101,11 +101,11 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    /// A row of the table, and what was wrong.
+    /// A row of the table, and what was wrong; paths of files are left out.
     pub(super) fn because(row: Row, message: impl Into<String>) -> Self {
         Self {
             code: row.code,
-            message: message.into(),
+            message: pathless(&message.into()),
             advice: row.advice,
             fields: None,
             transaction_id: None,
@@ -174,7 +174,7 @@ impl From<FieldErrors> for Problem {
 impl From<&Denial> for Problem {
     fn from(denial: &Denial) -> Self {
         use Denial as D;
-        let because = |row| Self::because(row, pathless(&denial.to_string()));
+        let because = |row| Self::because(row, denial.to_string());
         match denial {
             D::NotConfigured { .. } | D::NoProfile { .. } => because(NOT_CONFIGURED),
             D::CashLink { .. } => because(LINK_UNUSABLE),
@@ -217,7 +217,9 @@ impl From<&Refusal> for Problem {
             (envelope::OVERLOADED, OVERLOADED),
         ];
         let row = rows.into_iter().find(|(theirs, _)| theirs.name == refusal.message()).map(|(_, ours)| ours);
-        Self::because(row.unwrap_or(INTERNAL), refusal.reason().unwrap_or_default())
+        // Its paths of files are out already; the path that was asked for stays.
+        let message = refusal.reason().unwrap_or_default().to_owned();
+        Self { message, ..Self::because(row.unwrap_or(INTERNAL), "") }
     }
 }
 

@@ -20,7 +20,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::attempts::Attempts;
 use super::crowd::{Crowd, Seat};
-use super::envelope::{self, Refusal};
+use super::envelope::{self, Detail, Refusal};
 use super::guard;
 use super::listen::{Peer, Place, Stream};
 use super::openapi::Described;
@@ -114,7 +114,9 @@ fn router(driver: Handle, history: Arc<dyn History>, settings: ApiSettings) -> R
 
 async fn unknown_path(request: Request) -> Response {
     let path = request.uri().path();
-    sbp::refused(path, Refusal::because(envelope::UNKNOWN_PATH, format!("there is no {path}")))
+    let reason = Some(format!("there is no {path}"));
+    let detail = Detail { reason, advice: envelope::UNKNOWN_PATH.advice.into(), ..Detail::default() };
+    sbp::refused(path, Refusal::bare(envelope::UNKNOWN_PATH).with(detail))
 }
 
 async fn wrong_method(request: Request) -> Response {

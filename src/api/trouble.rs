@@ -4,6 +4,7 @@ use serde::Serialize;
 use std::borrow::Cow;
 use utoipa::ToSchema;
 
+use super::pathless::pathless;
 use super::problem::{self, Row};
 use crate::payment::fiscal::Confirmation;
 use crate::payment::sale::{CancelledBy, Decline, DeclineKind, Doubt, Method, State};
@@ -21,9 +22,9 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    /// A row of the table, and what is known.
+    /// A row of the table, and what is known; paths of files are left out.
     pub(super) fn because(row: Row, message: impl Into<String>) -> Self {
-        Self { code: row.code, message: message.into(), advice: row.advice }
+        Self { code: row.code, message: pathless(&message.into()), advice: row.advice }
     }
 
     /// Why a payment in that state is not paid; `None` while all goes well.

@@ -72,6 +72,17 @@ pub struct Till {
     pub token: SecretString,
 }
 
+/// Whose a token is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bearer {
+    /// The till of that name.
+    Till(String),
+    /// No till has it: it never was one's, or was withdrawn.
+    Nobody,
+    /// The tokens cannot be read at this moment, so nobody can say. A folder that is away has withdrawn nothing.
+    Unknown,
+}
+
 /// The directory of secrets. A clone is the same directory.
 #[derive(Clone)]
 pub struct Credentials(Arc<Inner>);
@@ -145,15 +156,33 @@ impl Credentials {
         tills.filter_map(|(name, file)| Some(Till { name: name.to_owned(), token: self.get(file).ok()? })).collect()
     }
 
-    /// The till whose token this is. Every token is compared to its end, so that time tells nothing.
-    pub fn till_of(&self, token: &str) -> Option<String> {
-        let mut found = None;
-        for till in self.tills() {
-            if same(till.token.expose_secret().as_bytes(), token.as_bytes()) {
-                found = Some(till.name);
+    /// Whose token this is. Every token is compared to its end, so that time tells nothing.
+    pub fn bearer_of(&self, token: &str) -> Bearer {
+        match self.sought(token) {
+            // A folder that is exchanged while it is read lists files that are not there any more: the next look sees it whole.
+            Bearer::Unknown => self.sought(token),
+            found => found,
+        }
+    }
+
+    fn sought(&self, token: &str) -> Bearer {
+        let names = match self.names() {
+            Ok(names) => names,
+            Err(CredentialError::NoDirectory) => return Bearer::Nobody,
+            Err(_) => return Bearer::Unknown,
+        };
+        let mut bearer = Bearer::Nobody;
+        for (name, file) in names.iter().filter_map(|file| Some((file.strip_prefix("till_")?, file))) {
+            match self.get(file) {
+                Ok(secret) if same(secret.expose_secret().as_bytes(), token.as_bytes()) => {
+                    bearer = Bearer::Till(name.to_owned());
+                }
+                // It may be the very token that was sent.
+                Err(CredentialError::Unreadable { .. }) if bearer == Bearer::Nobody => bearer = Bearer::Unknown,
+                _ => {}
             }
         }
-        found
+        bearer
     }
 
     /// The secret of the callback's path, `qrm_callback`: letters and digits, long enough not to be guessed.
@@ -287,10 +316,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), "till_front", "s3cret\n", 0o600);
         let credentials = Credentials::in_dir(dir.path().into());
+        let front = Bearer::Till("front".to_owned());
         assert_eq!(credentials.get("till_front").unwrap().expose_secret(), "s3cret");
-        assert_eq!(credentials.till_of("s3cret").as_deref(), Some("front"));
-        assert_eq!(credentials.till_of("s3cre"), None);
-        assert_eq!(credentials.till_of(""), None);
+        assert_eq!(credentials.bearer_of("s3cret"), front);
+        assert_eq!(credentials.bearer_of("s3cre"), Bearer::Nobody);
+        assert_eq!(credentials.bearer_of(""), Bearer::Nobody);
     }
 
     #[test]
@@ -318,13 +348,36 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let credentials = Credentials::in_dir(dir.path().into());
         let path = write(dir.path(), "till_front", "first", 0o600);
-        assert_eq!(credentials.till_of("first").as_deref(), Some("front"));
+        let front = || Bearer::Till("front".to_owned());
+        assert_eq!(credentials.bearer_of("first"), front());
         write(dir.path(), "next", "second", 0o600);
         std::fs::rename(dir.path().join("next"), &path).unwrap();
-        assert_eq!(credentials.till_of("first"), None);
-        assert_eq!(credentials.till_of("second").as_deref(), Some("front"));
+        assert_eq!(credentials.bearer_of("first"), Bearer::Nobody);
+        assert_eq!(credentials.bearer_of("second"), front());
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(credentials.till_of("second"), None);
+        assert_eq!(credentials.bearer_of("second"), Bearer::Nobody);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_read_withdraws_no_token_and_knows_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, away) = (dir.path().join("credentials"), dir.path().join("away"));
+        std::fs::create_dir(&folder).unwrap();
+        write(&folder, "till_front", "first", 0o600);
+        let credentials = Credentials::in_dir(folder.clone());
+        let front = Bearer::Till("front".to_owned());
+        assert_eq!(credentials.bearer_of("first"), front);
+        std::fs::rename(&folder, &away).unwrap();
+        assert_eq!(credentials.bearer_of("first"), Bearer::Unknown);
+        assert_eq!(credentials.bearer_of("another"), Bearer::Unknown);
+        std::fs::rename(&away, &folder).unwrap();
+        assert_eq!(credentials.bearer_of("first"), front);
+        assert_eq!(credentials.bearer_of("another"), Bearer::Nobody);
+        // A name that leads nowhere stands in the folder, and its token cannot be read.
+        std::os::unix::fs::symlink(dir.path().join("nowhere"), folder.join("till_back")).unwrap();
+        assert_eq!(credentials.bearer_of("first"), front);
+        assert_eq!(credentials.bearer_of("another"), Bearer::Unknown);
+        assert_eq!(Credentials::none().bearer_of("first"), Bearer::Nobody);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use hal::document::{Document, Problem, Problems};
 
-pub use credentials::{CredentialError, Credentials, Till};
+pub use credentials::{Bearer, CredentialError, Credentials, Till};
 pub use settings::{Api, Control, Humo, HumoDriver, Language, Listen, Log, LogFormat, Settings, Store};
 pub use tls::{Life, TlsError, TlsPair, expires_ms};
 

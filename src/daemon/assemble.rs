@@ -102,7 +102,7 @@ pub fn api(
         allow_peers: settings.api.allow_peers.clone(),
         names: settings.api.names.clone(),
         allow_origins: settings.api.allow_origins.clone(),
-        till_of: Arc::new(move |token| credentials.till_of(token)),
+        bearer_of: Arc::new(move |token| credentials.bearer_of(token)),
         click_upstream_unit: upstream(&settings.click),
         payme_upstream_unit: upstream(&settings.payme),
         click_unit: unit(&settings.click),

@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::io::{Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
 
 use super::support::http::{self, Answer};
-use super::support::{Bench, shim};
+use super::support::{Bench, PATIENCE, shim};
 use super::{SALE, put_secrets};
 
 const TOKEN: (&str, &str) = ("x_auth_token", "token-of-the-front");
@@ -28,6 +31,10 @@ fn ask_everywhere(bench: &Bench, id: &str) -> Vec<(String, Answer)> {
         ("POST", "/api/v1/payment/create".to_owned(), create),
         ("GET", format!("{order}/retrieve"), ""),
         ("GET", format!("{order}/retrieve/status"), ""),
+        ("GET", format!("{order}/retrieve/status?wait=1&seen=paid"), ""),
+        ("GET", "/api/v1/payment".to_owned(), ""),
+        ("GET", "/api/v1/payment?since=2026-01-01T00:00:00Z&method=click".to_owned(), ""),
+        ("GET", "/api/v1/events?after=99999999".to_owned(), ""),
         ("GET", format!("{order}/receipt"), ""),
         ("POST", format!("{order}/refund"), r#"{"idempotency_token":"r"}"#),
         ("POST", format!("{order}/accept"), r#"{"idempotency_token":"a"}"#),
@@ -56,6 +63,46 @@ fn tells_no_place(bench: &Bench, what: &str, answers: &[(String, Answer)]) {
     }
 }
 
+/// What reads the past, asked by so many at once that the terminal has to open its store once more.
+fn ask_while_the_store_is_away(bench: &Bench, id: &str) -> Vec<(String, Answer)> {
+    let files: Vec<PathBuf> = fs::read_dir(bench.store()).unwrap().map(|file| file.unwrap().path()).collect();
+    let away = |file: &Path| PathBuf::from(format!("{}.away", file.display()));
+    for file in &files {
+        fs::rename(file, away(file)).unwrap();
+    }
+    let paths = [
+        "/api/v1/payment?limit=100".to_owned(),
+        "/api/v1/payment?since=2026-01-01T00:00:00Z".to_owned(),
+        "/api/v1/events?after=99999999".to_owned(),
+        format!("/api/v1/payment/{id}/retrieve/status?wait=1&seen=paid"),
+        format!("/api/v1/payment/{id}/retrieve"),
+        format!("/payment/{id}"),
+    ];
+    let address = bench.address;
+    let refused = |path: &String| {
+        let since = Instant::now();
+        loop {
+            let asking: Vec<_> = (0..12)
+                .map(|_| {
+                    let path = path.clone();
+                    thread::spawn(move || http::get_with(address, &path, &[TOKEN]).unwrap())
+                })
+                .collect();
+            let answers = asking.into_iter().map(|till| till.join().unwrap());
+            if let Some(answer) = answers.fold(None, |found, answer| found.or((answer.status == 503).then_some(answer)))
+            {
+                return (path.clone(), answer);
+            }
+            assert!(since.elapsed() < PATIENCE, "{path} never missed the store");
+        }
+    };
+    let answers = paths.iter().map(refused).collect();
+    for file in &files {
+        fs::rename(away(file), file).unwrap();
+    }
+    answers
+}
+
 #[test]
 fn no_answer_names_a_file_of_the_terminal_whatever_is_broken_and_the_log_does() {
     let mut bench = Bench::new();
@@ -80,6 +127,8 @@ fn no_answer_names_a_file_of_the_terminal_whatever_is_broken_and_the_log_does() 
     fs::write(&read_only, "").unwrap();
     tells_no_place(&bench, "a disk that is read only", &ask_everywhere(&bench, &id));
     fs::remove_file(&read_only).unwrap();
+
+    tells_no_place(&bench, "a store that is away", &ask_while_the_store_is_away(&bench, &id));
 
     for file in fs::read_dir(bench.store()).unwrap() {
         let path = file.unwrap().path();

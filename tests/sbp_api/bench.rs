@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tolov::api::ApiSettings;
 use tolov::api::sbp::{Asked, Card, Loyal, Product, Products, QuestionError, Questions, SbpProfile};
+use tolov::config::Bearer;
 use tolov::payment::sale::PaymentId;
 use tolov::payment::sbp::Points;
 use tolov::payment::{Currency, Money};
@@ -25,7 +26,10 @@ pub fn settings() -> ApiSettings {
     let as_it_is = SbpProfile { link: str::to_owned, strict_nomenclature: false };
     let web = |link: &str| link.replacen("https://qr.", "https://web.qr.", 1);
     ApiSettings {
-        till_of: Arc::new(|token| (token == TOKEN).then(|| "till-1".to_owned())),
+        bearer_of: Arc::new(|token| match token {
+            TOKEN => Bearer::Till("till-1".to_owned()),
+            _ => Bearer::Nobody,
+        }),
         sbp: [
             ("main".to_owned(), as_it_is),
             ("strict".to_owned(), SbpProfile { strict_nomenclature: true, ..as_it_is }),

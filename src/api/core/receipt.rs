@@ -9,6 +9,7 @@ use crate::api::Api;
 use crate::api::envelope::Written;
 use crate::api::gateway;
 use crate::api::json::Fields;
+use crate::api::pathless::pathless;
 use crate::api::problem::{self, Problem, denied_of, unexpected};
 use crate::api::sbp::{AtolDocument, Id, Knock, OfdRuDocument, read_document};
 use crate::api::trouble::Trouble;
@@ -64,7 +65,7 @@ pub(super) struct PaymentReceipt<'a> {
     #[schema(value_type = Option<Object>)]
     answer: Option<serde_json::Value>,
     /// Why the last delivery failed, or what it waits for.
-    last_error: Option<&'a str>,
+    last_error: Option<String>,
     /// What somebody should know of the document that has just come.
     warnings: Vec<String>,
     /// Why a person has to look; `null` otherwise.
@@ -83,7 +84,7 @@ fn told(payment: &Payment, warnings: Vec<String>) -> Written {
             attempts: last.map_or(0, |c| c.attempts),
             link: last.and_then(|c| c.receipt.link()).map(|receipt| receipt.link.as_str()),
             answer: answer.map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.into())),
-            last_error: last.and_then(|c| c.last_error.as_deref()),
+            last_error: last.and_then(|c| c.last_error.as_deref()).map(pathless),
             warnings,
             error: last.filter(|c| c.state == ConfirmationState::Parked).map(Trouble::parked),
         },

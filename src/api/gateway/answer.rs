@@ -133,7 +133,7 @@ fn declined(method: Method, decline: &Decline) -> Refusal {
         DeclineKind::Absent => envelope::ABSENT,
     };
     let detail = Detail {
-        reason: decline.message.clone(),
+        reason: decline.message.as_deref().map(pathless),
         advice: row.advice.into(),
         why: Some(decline.why.name()),
         response_code: decline.code.clone(),

@@ -8,6 +8,7 @@ pub(super) use shop::{LinkAnswer, LoyalAnswer, ProductsAnswer, link, loyal, prod
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::api::pathless::pathless;
 use crate::api::trouble::Trouble;
 use crate::payment::fiscal::{Confirmation, ConfirmationState, Fiscal};
 use crate::payment::sale::{Method, Payment, PaymentId, Refund, RefundId, RefundState, State};
@@ -250,7 +251,7 @@ pub(super) struct ReceiptAnswer<'a> {
     #[schema(value_type = Option<Object>)]
     answer: Option<serde_json::Value>,
     /// Why the last delivery failed, or what it waits for.
-    last_error: Option<&'a str>,
+    last_error: Option<String>,
     /// What somebody should know and may have to do.
     warnings: Vec<String>,
     /// Why a person has to look; `null` otherwise.
@@ -269,7 +270,7 @@ pub(super) fn receipt<'a>(payment: &'a Payment, sbp: &'a Sbp, warnings: Vec<Stri
         attempts: last.map_or(0, |c| c.attempts),
         registered: last.is_some_and(|c| c.registered_ms.is_some()),
         answer: last.and_then(ofd_answer),
-        last_error: last.and_then(|c| c.last_error.as_deref()),
+        last_error: last.and_then(|c| c.last_error.as_deref()).map(pathless),
         warnings,
         error: last.filter(|c| c.state == ConfirmationState::Parked).map(Trouble::parked),
     }

@@ -12,6 +12,7 @@ use crate::api::Api;
 use crate::api::fair::Waiting;
 use crate::api::guard::Till;
 use crate::api::patience::{Pace, Takes};
+use crate::config::Bearer;
 use crate::limits;
 use crate::snapshot::Snapshot;
 
@@ -117,7 +118,12 @@ impl Follower {
     fn beat(&mut self) -> Bytes {
         let Whose { till, token, .. } = &self.whose;
         let known = match token {
-            Some(token) => (self.api.settings.till_of)(token).as_ref() == Some(&till.0),
+            // Tokens that cannot be read are not withdrawn.
+            Some(token) => match (self.api.settings.bearer_of)(token) {
+                Bearer::Till(name) => name == till.0,
+                Bearer::Nobody => false,
+                Bearer::Unknown => true,
+            },
             None => true,
         };
         if known { Bytes::from_static(b":\n\n") } else { self.end(End::TokenRevoked) }

@@ -100,8 +100,9 @@ fn mark_of(line: &JournalLine) -> String {
     digest(&SHA256, told.as_bytes()).as_ref().iter().take(MARK_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The store cannot be read.
+/// The store cannot be read: whole in the log, and for the till without the paths of files.
 pub(in crate::api) fn unread(error: HistoryError) -> Problem {
+    tracing::error!(%error, "the past could not be looked up");
     Problem::because(problem::STORE_FAILED, error.to_string())
 }
 
