@@ -100,6 +100,8 @@ limits! {
     HTTP_UNSENT_MAX_BYTES: u32 = 1;
     /// What was sent to a till and is not acknowledged for so long ends its connection: its cable was pulled. Longer than a sign of life and HTTP_WRITE_TIMEOUT_MS together, so that who is there and reads nothing is told first.
     HTTP_PEER_LOST_MS: u64 = 20_000;
+    /// Silence on a till's connection after which the system asks whether it is still there, and between two such questions; unanswered for HTTP_PEER_LOST_MS they end it. So a till that has vanished holds the counter no longer than one that follows.
+    HTTP_PROBE_MS: u64 = 5_000;
     /// Nesting of a JSON text: the parser's own bound, named here because a deeper text is refused.
     JSON_DEPTH: usize = 128;
     /// A till's own order number.

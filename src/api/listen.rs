@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -115,6 +115,11 @@ impl Place {
 /// for one than it has room for.
 fn tell_the_system(listener: &TcpListener) {
     let socket = SockRef::from(listener);
+    // Whoever waits for an answer is sent nothing that he could acknowledge.
+    let every = limits::wait(limits::HTTP_PROBE_MS);
+    if let Err(error) = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(every).with_interval(every)) {
+        tracing::warn!(%error, "the system does not ask whether a peer that waits is still there");
+    }
     if let Err(error) = socket.set_tcp_user_timeout(Some(limits::wait(limits::HTTP_PEER_LOST_MS))) {
         tracing::warn!(%error, "the system gives up a peer that has vanished when it likes: a quarter of an hour, usually");
     }
@@ -155,9 +160,13 @@ mod tests {
         let (Stream::Net(ours), _) = place.next().await.unwrap() else { panic!("plain HTTP") };
         let told = |stream: &TcpStream| {
             let socket = SockRef::from(stream);
-            (socket.tcp_user_timeout().unwrap(), socket.tcp_notsent_lowat().unwrap())
+            let asks = socket.keepalive().unwrap();
+            let asks = (asks, socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_interval().unwrap());
+            (asks, socket.tcp_user_timeout().unwrap(), socket.tcp_notsent_lowat().unwrap())
         };
-        assert_eq!(told(&ours), (Some(limits::wait(limits::HTTP_PEER_LOST_MS)), limits::HTTP_UNSENT_MAX_BYTES));
+        let every = limits::wait(limits::HTTP_PROBE_MS);
+        let lost = Some(limits::wait(limits::HTTP_PEER_LOST_MS));
+        assert_eq!(told(&ours), ((true, every, every), lost, limits::HTTP_UNSENT_MAX_BYTES));
         assert_ne!(told(&till), told(&ours), "nobody says so by himself");
     }
 }

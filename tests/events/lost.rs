@@ -8,15 +8,18 @@ use std::time::{Duration, Instant};
 
 use tolov::limits;
 
+use crate::journal;
 use crate::support::{Bench, TILL_TOKEN};
 
-/// The daemon in a network of its own that has nothing but its loopback, with a till in it, which follows and writes down what it hears. When a
-/// file appears, that network goes down under both.
+/// The daemon in a network of its own that has nothing but its loopback, with a till in it, which follows and writes down what it hears, and sells.
+/// When a file appears, that network goes down under both.
 const ALONE: &str = r#"
     ip link set lo up
     {
         until exec 3<>"/dev/tcp/127.0.0.1/$PORT"; do sleep 0.05; done 2>/dev/null
         printf 'GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nx_auth_token: %s\r\n\r\n' "$TOKEN" >&3
+        exec 4<>"/dev/tcp/127.0.0.1/$PORT"
+        printf 'POST /payment/click HTTP/1.1\r\nHost: localhost\r\nContent-Length: 14\r\n\r\n{"amount":500}' >&4
         cat <&3 >"$DIR/heard"
     } &
     {
@@ -42,9 +45,14 @@ fn place(bench: &Bench) -> Option<UnixStream> {
     asked(bench, "/api/v1/events").filter(|(_, status)| status == "200").map(|(stream, _)| stream)
 }
 
+/// Whether the journal has a line with that word.
+fn says(bench: &Bench, word: &str) -> bool {
+    journal(bench).iter().any(|line| line.fact.contains(word))
+}
+
 #[test]
-fn a_till_whose_cable_was_pulled_holds_its_place_no_longer_than_the_system_was_told() {
-    let mut bench = Bench::with_pinpad_and_qrm(|_| {});
+fn a_till_whose_cable_was_pulled_holds_neither_its_place_nor_the_counter_longer_than_the_system_was_told() {
+    let mut bench = Bench::with_everything(|_| {});
     let text = fs::read_to_string(bench.configuration()).expect("a configuration");
     let (one, two) =
         (format!("listen = \"{}\"", bench.address), format!("listen = [\"{}\", \"unix:till.sock\"]", bench.address));
@@ -74,14 +82,16 @@ fn a_till_whose_cable_was_pulled_holds_its_place_no_longer_than_the_system_was_t
     let heard = || fs::read_to_string(bench.dir.path().join("heard")).unwrap_or_default();
     // It is told where it begins and that the line is alive; then it is not there any more.
     bench.until("the till follows", || heard().contains("\n:\n"));
+    bench.until("its customer is to show a code", || says(&bench, "opened"));
     let others: Vec<UnixStream> = std::iter::from_fn(|| place(&bench)).take(limits::TILL_WAITING_MAX).collect();
     assert_eq!(others.len(), limits::TILL_WAITING_MAX - 1, "it holds the last one");
     fs::write(bench.dir.path().join("pull"), "").expect("a file");
     bench.until("the cable is pulled", || bench.dir.path().join("pulled").exists());
     let since = Instant::now();
-    bench.until("the terminal gives it up", || bench.log().contains("connection_lost"));
+    bench.until("the terminal gives its stream up", || bench.log().contains("connection_lost"));
+    bench.until("its sale is called off", || says(&bench, "till_gone"));
     let took = since.elapsed();
-    let most = limits::EVENTS_HEARTBEAT_MS + limits::HTTP_PEER_LOST_MS;
+    let most = limits::EVENTS_HEARTBEAT_MS.max(limits::HTTP_PROBE_MS) + limits::HTTP_PEER_LOST_MS;
     assert!(took < limits::wait(most) + Duration::from_secs(3), "{took:?}\n{}", bench.log());
     bench.until("its place is free", || place(&bench).is_some());
     let line = bench.log().lines().find(|line| line.contains("connection_lost")).map(str::to_owned);
