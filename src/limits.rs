@@ -47,6 +47,10 @@ limits! {
     DRIVER_IDLE_MS: u64 = 1_000;
     /// Commits whose lines wait to be written to the log; past it they are left out and counted, because a log that hangs must not hold up a sale.
     LOG_QUEUE_LEN: usize = 1_024;
+    /// Lines that wait for a log that is slow; past it they are left out and counted, because a log that hangs must not hold up a sale.
+    LOG_LINES_MAX: usize = 2_048;
+    /// How long the program's end waits for the log to take the last lines.
+    LOG_END_MS: u64 = 1_000;
     /// Runs of the PinPad whose payment the log can name; there is one at a time, and a till that gives back a few sales one after the other.
     LOG_RUNS_KEPT: usize = 16;
     /// Without a step of the driver for so long the terminal says that it is not ready: its disk hangs.

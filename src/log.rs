@@ -5,9 +5,11 @@
 //! text that a payer or a till has chosen.
 
 pub mod chronicle;
+mod journald;
 pub mod runs;
+mod voice;
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use rustix::fs::fstat;
 use tracing::field::Empty;
@@ -17,6 +19,9 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use self::journald::Journal;
+pub use self::voice::Spoken;
+use self::voice::Voice;
 use crate::config::{Log, LogFormat};
 use crate::payment::event::Denial;
 use crate::payment::sale::{Payment, PaymentId, State};
@@ -27,28 +32,29 @@ const LEVEL: &str = "TOLOV_LOG";
 /// What systemd sets for a process whose standard error is its journal: device and inode of that file, with a colon between them.
 const JOURNAL: &str = "JOURNAL_STREAM";
 
-/// Before the names of fields in systemd's journal: `journalctl TOLOV_TRANSACTION_ID=…`.
-const JOURNAL_PREFIX: &str = "TOLOV";
-
-/// Begins to speak. A journal that is not there is spoken to as a person, on the standard error.
-pub fn init(log: &Log) {
+/// Begins to speak, on a thread of its own. A journal that is not there is spoken to as a person, on the standard error. Keep what is answered until
+/// the end: it waits for the last lines.
+pub fn init(log: &Log) -> Spoken {
     let level =
         EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).with_env_var(LEVEL).from_env_lossy();
     let lines = tracing_subscriber::registry().with(level).with(discreet());
-    let stderr = std::io::stderr;
-    let text = || fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
+    let shape = shape(log.format, std::env::var(JOURNAL).ok().as_deref());
+    if shape == LogFormat::Journald
+        && let Ok((journal, spoken)) = Journal::open()
+    {
+        let _ = lines.with(journal).try_init();
+        return spoken;
+    }
+    let (voice, spoken) = Voice::open(|line| std::io::stderr().write_all(line));
     // A second call changes nothing: the first voice stays.
-    let _ = match shape(log.format, std::env::var(JOURNAL).ok().as_deref()) {
-        LogFormat::Json => {
-            let json = fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
-            lines.with(json.with_writer(stderr)).try_init()
-        }
-        LogFormat::Journald => match tracing_journald::layer() {
-            Ok(journal) => lines.with(journal.with_field_prefix(Some(JOURNAL_PREFIX.to_owned()))).try_init(),
-            Err(_) => lines.with(text()).try_init(),
-        },
-        LogFormat::Text | LogFormat::Auto => lines.with(text()).try_init(),
+    let _ = if shape == LogFormat::Json {
+        let json = fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
+        lines.with(json.with_writer(voice)).try_init()
+    } else {
+        let text = fmt::layer().with_writer(voice).with_ansi(std::io::stderr().is_terminal());
+        lines.with(text).try_init()
     };
+    spoken
 }
 
 /// The shape of a line, where it depends on who listens: the journal, if the standard error is the one that systemd named.

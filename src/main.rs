@@ -28,8 +28,8 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
                 tolov::demo::end_with_the_demo();
             }
             let settings = Settings::load(&args.config).map_err(CliError::from)?;
-            log::init(&settings.log);
             let passed = daemon::Passed::take();
+            let _spoken = log::init(&settings.log);
             let runtime = daemon::runtime().context("the system gives no threads")?;
             runtime.block_on(daemon::run(settings, passed)).context("the daemon ended")?;
             Ok(Exit::Done)

@@ -3,15 +3,19 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::support::{Bench, TILL_TOKEN};
+use super::support::{Bench, PATIENCE, TILL_TOKEN};
 use super::{ATOL_KEY, CODE, LINK, bench_for, sell};
 
 /// What a machine has to allow: a mount namespace, as root, or as anybody where the kernel lets users have namespaces of their own.
 const NEEDED: &str = "this test runs systemd-journald in a mount namespace of its own: it needs systemd's package and root, or a kernel that gives \
      namespaces to users; a container needs CAP_SYS_ADMIN";
+
+/// Sales while the journal hangs: each has several lines, and the socket takes a few hundred.
+const SALES: u32 = 300;
 
 /// Starts a journal that nobody else hears, and then the daemon as systemd does: its standard error is the journal, and `JOURNAL_STREAM` says so.
 /// `$1`: the journal's folder, `$2`: the file that is there as soon as it listens. The journal ends with the daemon.
@@ -126,4 +130,36 @@ fn a_sale_is_found_in_systemds_journal_by_its_name_with_the_fields_that_are_prom
     journal.bench.cut();
     journal.bench.audit();
     assert_eq!(journal.bench.log(), "", "nothing beside the journal");
+}
+
+/// The sale by CLICK, each time with another code.
+fn sale(number: u32) -> String {
+    json!({"amount": 500, "qr_code": format!("8801{number:014}")}).to_string()
+}
+
+#[test]
+fn a_journal_that_hangs_holds_up_no_sale_and_hears_of_the_next_ones_when_it_is_back() {
+    let mut journal = Journal::begin();
+    let pid = fs::read_to_string(journal.bench.dir.path().join("journald")).expect("its number");
+    let tell =
+        |signal: &str| assert!(Command::new("kill").args([signal, pid.trim()]).status().expect("kill").success());
+    tell("-STOP");
+    let since = Instant::now();
+    // More lines than the socket between them takes: those of the sales, and of those who are turned away.
+    for number in 0..SALES {
+        let sold = journal.bench.post("/payment/click", &sale(number)).json();
+        assert_eq!(sold["is_success"], json!(true), "{sold}");
+        assert_eq!(journal.bench.post("/payment/click", "{").json()["is_success"], json!(false));
+        assert_eq!(
+            journal.bench.get("/payment/ee000d20-b260-4b17-995a-a7bd113bdb22").json()["is_success"],
+            json!(false)
+        );
+    }
+    assert!(since.elapsed() < PATIENCE, "{SALES} sales took {:?}", since.elapsed());
+    tell("-CONT");
+    let last = journal.bench.post("/payment/click", &sale(SALES)).json();
+    let last = format!("TOLOV_TRANSACTION_ID={}", last["data"]["transaction_id"].as_str().expect("its name"));
+    journal.bench.until("the journal hears again", || !journal.read(&[&last]).is_empty());
+    journal.bench.cut();
+    journal.bench.audit();
 }
