@@ -87,3 +87,41 @@ fn a_created_payment_outlives_a_power_cut_and_is_accepted_after_it() {
     assert_eq!((visit.cards(), visit.charges()), (vec![], vec![4_500_000]));
     visit.audit();
 }
+
+#[test]
+fn an_sbp_payment_is_created_and_accepted_shows_its_code_and_is_paid_with_a_phone() {
+    let visit = Visit::begin();
+    let idle = visit.page.ask("document.getElementById('screen').src");
+    visit.page.press("[data-way=core]");
+    visit.page.press("#core-method option[value='sbp:main']");
+    visit.page.until("#core-unit", "₽");
+    visit.page.ask("document.getElementById('core-amount').value = '950'");
+    visit.page.press("#core-create");
+    visit.page.until("#core-status", "created");
+    assert_eq!(visit.picture()["qrm"]["operations"], json!([]), "no code before anybody has accepted");
+    assert_eq!(visit.page.ask("document.getElementById('screen').src"), idle);
+
+    visit.page.press("#core-accept");
+    visit.page.until("#core-status", "created → awaiting payer");
+    visit.page.until_worth(&format!("document.getElementById('screen').src !== {idle}"));
+    visit.until(|picture| picture["qrm"]["operations"][0]["standing"] == json!("created"));
+    visit.page.press("#core-retrieve");
+    visit.answered();
+    let link = visit.heard()["payment"]["qr_link"].as_str().expect("the code's link").to_owned();
+
+    visit.page.press("[data-way=sbp]");
+    visit.page.until("#seen-link", &link);
+    visit.page.press("[data-phone=pay]");
+    visit.page.until("#payments tr", "paid");
+    visit.page.press("[data-way=core]");
+    visit.page.until("#core-status", "created → awaiting payer → paid");
+    visit.page.press("#core-retrieve");
+    visit.page.until("#exchange article .answer", "\"status\":\"paid\"");
+    let payment = &visit.heard()["payment"];
+    assert_eq!((&payment["amount"], &payment["currency"]), (&json!(950.0), &json!("RUB")), "{payment}");
+    assert_eq!((&payment["receipt"], &payment["payable"]), (&json!("owed"), &json!(false)), "{payment}");
+    let operation = visit.picture()["qrm"]["operations"][0].clone();
+    assert_eq!((&operation["standing"], &operation["sum_kopecks"]), (&json!("paid"), &json!(95_000)), "{operation}");
+    assert_eq!((visit.cards(), visit.charges()), (vec![], vec![]), "nobody else took money");
+    visit.audit();
+}
