@@ -50,6 +50,7 @@ const FROZEN_MIGRATIONS: &[(&str, u64)] = &[
     ("0005-created-payments.sql", 0x0137_db88_d138_2c71),
     ("0006-fewer-pages-a-sale.sql", 0xaa3e_1180_e48a_a66e),
     ("0007-line-of-last-change.sql", 0x3c6c_86ce_9501_9ce6),
+    ("0008-cards-asked-again.sql", 0x7f15_fb4c_8944_fe0d),
 ];
 
 /// Which rooms a room may name; the rooms that are not listed here are joined by the daemon and may name all.

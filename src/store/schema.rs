@@ -22,6 +22,7 @@ pub(super) const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("migrations/0005-created-payments.sql")),
     M::up(include_str!("migrations/0006-fewer-pages-a-sale.sql")),
     M::up(include_str!("migrations/0007-line-of-last-change.sql")),
+    M::up(include_str!("migrations/0008-cards-asked-again.sql")),
 ];
 
 /// What a commit waits for.

@@ -56,7 +56,7 @@ fn a_store_of_the_future_is_refused_and_not_touched() {
     let file = dir.path().join(FILE);
     let before = std::fs::read(&file).expect("read");
     let refused = Store::open(dir.path(), &options()).expect_err("too new");
-    assert!(matches!(refused, StoreError::Future { found: 99, known: 7, .. }), "{refused}");
+    assert!(matches!(refused, StoreError::Future { found: 99, known: 8, .. }), "{refused}");
     let words = refused.to_string();
     assert!(words.contains("99") && words.contains("install the newer tolov"), "{words}");
     assert_eq!(std::fs::read(&file).expect("read"), before);
@@ -100,6 +100,7 @@ const BROKEN: &[M<'static>] = &[
     M::up(include_str!("../migrations/0005-created-payments.sql")),
     M::up(include_str!("../migrations/0006-fewer-pages-a-sale.sql")),
     M::up(include_str!("../migrations/0007-line-of-last-change.sql")),
+    M::up(include_str!("../migrations/0008-cards-asked-again.sql")),
     M::up("CREATE TABLE half (a INTEGER) STRICT; INSERT INTO half VALUES (1); INSERT INTO nowhere VALUES (1);"),
 ];
 
@@ -112,6 +113,7 @@ const NEXT: &[M<'static>] = &[
     M::up(include_str!("../migrations/0005-created-payments.sql")),
     M::up(include_str!("../migrations/0006-fewer-pages-a-sale.sql")),
     M::up(include_str!("../migrations/0007-line-of-last-change.sql")),
+    M::up(include_str!("../migrations/0008-cards-asked-again.sql")),
     M::up("ALTER TABLE meta ADD COLUMN note TEXT; CREATE TABLE next (a INTEGER) STRICT;"),
 ];
 
@@ -122,7 +124,7 @@ fn a_migration_that_fails_midway_leaves_the_old_version_whole() {
     scribe.write(&mut store, vec![opened(1, Method::Click, Some("code-1"))]);
     drop(store);
     let refused = Store::open_with(dir.path(), &options(), BROKEN).expect_err("broken");
-    assert!(matches!(refused, StoreError::Migration { to: 8, .. }), "{refused}");
+    assert!(matches!(refused, StoreError::Migration { to: 9, .. }), "{refused}");
     assert!(refused.to_string().contains("unchanged"), "{refused}");
     let mut store = open(dir.path());
     assert_eq!(store.open_items().expect("read").payments, vec![scribe.payment(1)]);

@@ -1,0 +1,1 @@
+-- The journal learned a word, `card_asked`: an older version has to refuse this file, and must not take the word for damage. No table changes.
