@@ -5,7 +5,8 @@ its own crash finishes what it had begun.
     python3 examples/till.py http://127.0.0.1:8080 TOKEN till.json auto UZS 12500 [QR_CODE]
 
 What it is about to ask stands in a file before it asks, with the tokens that it asks under. Whoever repeats a request under its token hears
-what became of the first one, so recovery is nothing but doing the same again.
+what became of the first one, so recovery is nothing but doing the same again. What was begun is finished first, with its own words; an order
+that is refused for good is put aside (FILE.refused), and the next one goes on.
 """
 
 import json
@@ -17,6 +18,13 @@ import urllib.request
 import uuid
 import zlib
 from decimal import Decimal
+
+
+COME_AGAIN = ("busy", "pinpad_busy")
+
+
+class Refused(Exception):
+    """The terminal does not take this request, and will not if it is sent again."""
 
 
 class Till:
@@ -35,8 +43,11 @@ class Till:
                     return json.load(answer, parse_float=Decimal)
             except urllib.error.HTTPError as refusal:
                 told = json.loads(refusal.read() or b"{}")
-                if refusal.code < 500 and told.get("code") not in ("busy", "pinpad_busy"):
-                    sys.exit(f"{path}: {told.get('message')} ({told.get('code')}) {told.get('advice')}")
+                said = f"{told.get('message')} ({told.get('code')}) {told.get('advice')}"
+                if told.get("code") == "acces_error":
+                    sys.exit(said)  # That says nothing about the order: it stays where it is.
+                if told.get("code") == "not_configured" or refusal.code < 500 and told.get("code") not in COME_AGAIN:
+                    raise Refused(said) from None
                 print(told.get("message"), file=sys.stderr)
             except (OSError, ValueError) as error:
                 print(f"the terminal does not answer: {error}", file=sys.stderr)
@@ -55,7 +66,15 @@ class Till:
 
         info = {"qr_code": order["qr_code"]} if order["qr_code"] else {}
         accept = json.dumps({"idempotency_token": token + "-accept", "accept_info": info})
-        status = self.ask(path + "/accept", accept)["payment_status"]
+        try:
+            status = self.ask(path + "/accept", accept)["payment_status"]
+        except Refused as refusal:
+            print("not accepted:", refusal, flush=True)
+            # It may have ended, or been accepted, before. What nobody has accepted is called off, and then it is known that nobody paid.
+            status = self.ask(path + "/retrieve/status")["payment_status"]
+            if status == "created":
+                self.ask(path + "/cancel", json.dumps({"idempotency_token": token + "-cancel"}))
+                raise
         while status in ("awaiting_payer", "bank_processing", "in_doubt"):
             print(created["transaction_id"], status, flush=True)
             # In doubt nothing is sold again: the terminal asks, or a person finds out, and then the status changes.
@@ -77,15 +96,10 @@ def fiscal_receipt(name):
     return f"https://ofd.soliq.uz/check?t=UZ170703100597&r={number}&c=20260301121801&s=514343190161"
 
 
-def order_of(file, rest):
-    """The order that the till was at when it crashed, or a new one, which is on the disk before anybody is asked for anything."""
-    if os.path.exists(file):
-        print("finishing what was begun", flush=True)
-        with open(file, encoding="utf-8") as begun:
-            return json.load(begun)
-    method, currency, amount, *code = rest
-    order = {"token": str(uuid.uuid4()), "method": method, "currency": currency, "amount": str(Decimal(amount)),
-             "qr_code": code[0] if code else None}
+def begin(file, method, currency, amount, code=None):
+    """A new order, which is on the disk before anybody is asked for anything."""
+    order = {"token": str(uuid.uuid4()), "words": [method, currency, amount] + ([code] if code else []),
+             "method": method, "currency": currency, "amount": str(Decimal(amount)), "qr_code": code}
     with open(file + ".new", "w", encoding="utf-8") as new:
         json.dump(order, new)
         new.flush()
@@ -94,12 +108,33 @@ def order_of(file, rest):
     return order
 
 
+def finish(till, file, order):
+    """Paid or not, the order is over then; a refused one is kept aside for whoever wants to know."""
+    try:
+        till.sell(order)
+    except Refused as refusal:
+        os.replace(file, file + ".refused")
+        print("this order is refused and put aside:", refusal, flush=True)
+        return False
+    os.remove(file)
+    return True
+
+
 def main():
     if len(sys.argv) < 4 or len(sys.argv) < 7 and not os.path.exists(sys.argv[3]):
         sys.exit("usage: till.py URL TOKEN FILE METHOD CURRENCY AMOUNT [QR_CODE]")
-    base, token, file, *rest = sys.argv[1:]
-    Till(base, token).sell(order_of(file, rest))
-    os.remove(file)
+    base, token, file, *words = sys.argv[1:]
+    till, done = Till(base, token), True
+    if os.path.exists(file):
+        with open(file, encoding="utf-8") as order:
+            begun = json.load(order)
+        print("finishing first what was begun:", *begun["words"], flush=True)
+        done = finish(till, file, begun)
+        # The same words again mean the same order, and not another sale.
+        words = [] if words == begun["words"] else words
+    if words:
+        done = finish(till, file, begin(file, *words))
+    sys.exit(not done)
 
 
 if __name__ == "__main__":

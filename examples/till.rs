@@ -5,7 +5,8 @@
 //! ```
 //!
 //! What it is about to ask stands in a file before it asks, with the tokens that it asks under. Whoever repeats a request under its token hears
-//! what became of the first one, so recovery is nothing but doing the same again.
+//! what became of the first one, so recovery is nothing but doing the same again. What was begun is finished first, with its own words; an order
+//! that is refused for good is put aside (`till.refused`), and the next one goes on.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -13,8 +14,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use reqwest::{Client, Method};
+use reqwest::Client;
 use serde_json::{Value, json};
+
+/// The terminal does not take this request, and will not if it is sent again.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(String);
 
 struct Till {
     http: Client,
@@ -24,21 +30,25 @@ struct Till {
 
 impl Till {
     /// One answer of the terminal. What says "come again" (busy, overloaded, restarting) is asked again, under the same token.
-    async fn ask(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
+    async fn ask(&self, path: &str, body: Option<Value>) -> Result<Value> {
+        let url = format!("{}/api/v1/payment{path}", self.base);
         for _ in 0..120 {
-            let request = self.http.request(method.clone(), format!("{}{path}", self.base));
-            let request = request.header("x_auth_token", &self.token).header("content-type", "application/json");
-            let request = if method == Method::POST { request.body(body.to_string()) } else { request };
-            match request.send().await {
+            let request = match &body {
+                Some(body) => self.http.post(&url).header("content-type", "application/json").body(body.to_string()),
+                None => self.http.get(&url),
+            };
+            match request.header("x_auth_token", &self.token).send().await {
                 Ok(answer) => {
                     let status = answer.status().as_u16();
                     let told: Value = serde_json::from_slice(&answer.bytes().await?)?;
-                    let again = matches!(told["code"].as_str(), Some("busy" | "pinpad_busy"));
-                    match status {
-                        200 => return Ok(told),
-                        500.. => eprintln!("the terminal cannot now: {}", told["message"]),
-                        _ if again => eprintln!("{}", told["message"]),
-                        _ => bail!("{path}: {} ({}) {}", told["message"], told["code"], told["advice"]),
+                    let said = format!("{} ({}) {}", told["message"], told["code"], told["advice"]);
+                    match (status, told["code"].as_str()) {
+                        (200, _) => return Ok(told),
+                        // That says nothing about the order: it stays where it is.
+                        (_, Some("acces_error")) => bail!(said),
+                        (_, Some("busy" | "pinpad_busy")) => eprintln!("{said}"),
+                        (500.., code) if code != Some("not_configured") => eprintln!("{said}"),
+                        _ => bail!(Refused(said)),
                     }
                 }
                 Err(error) => eprintln!("the terminal does not answer: {error}"),
@@ -48,51 +58,56 @@ impl Till {
         bail!("{path}: the terminal was asked in vain for a minute")
     }
 
-    async fn get(&self, path: &str) -> Result<Value> {
-        self.ask(Method::GET, path, &Value::Null).await
-    }
-
-    async fn post(&self, path: &str, body: Value) -> Result<Value> {
-        self.ask(Method::POST, path, &body).await
-    }
-
     /// From the order to its end, from the beginning or from wherever the till was when it crashed.
     async fn sell(&self, order: &Value) -> Result<()> {
-        let token = |what: &str| format!("{}-{what}", order["token"].as_str().unwrap_or_default());
+        let token = |what: &str| format!("{}-{what}", text(&order["token"]));
         let create = json!({ "idempotency_token": token("create"), "money_info": order["money_info"] });
-        let created = self.post("/api/v1/payment/create", create).await?;
-        let id = created["transaction_id"].as_str().context("a transaction_id")?.to_owned();
-        let path = format!("/api/v1/payment/{id}");
+        let id = text(&self.ask("/create", Some(create)).await?["transaction_id"]).to_owned();
 
         let info = order["qr_code"].as_str().map_or_else(|| json!({}), |code| json!({ "qr_code": code }));
         let accept = json!({ "idempotency_token": token("accept"), "accept_info": info });
-        let mut status = self.post(&format!("{path}/accept"), accept).await?["payment_status"].clone();
-        while matches!(status.as_str(), Some("awaiting_payer" | "bank_processing" | "in_doubt")) {
-            println!("{id} {}", status.as_str().unwrap_or_default());
-            // In doubt nothing is sold again: the terminal asks, or a person finds out, and then the status changes.
-            let seen = status.as_str().unwrap_or_default().to_owned();
-            let told = self.get(&format!("{path}/retrieve/status?wait=30&seen={seen}")).await?;
-            status = told["payment_status"].clone();
+        let accepted = self.ask(&format!("/{id}/accept"), Some(accept)).await;
+        let mut told = self.ask(&format!("/{id}/retrieve/status"), None).await?;
+        // A refused one may have ended, or been accepted, before. What nobody has accepted is called off: then it is known that nobody paid.
+        if accepted.is_err() && told["payment_status"] == "created" {
+            let cancel = json!({ "idempotency_token": token("cancel") });
+            self.ask(&format!("/{id}/cancel"), Some(cancel)).await?;
+            return accepted.map(drop);
         }
-        let payment = self.get(&format!("{path}/retrieve")).await?["payment"].clone();
-        println!("{id} {}", payment["status"].as_str().unwrap_or_default());
+        while let status @ ("awaiting_payer" | "bank_processing" | "in_doubt") = text(&told["payment_status"]) {
+            println!("{id} {status}");
+            // In doubt nothing is sold again: the terminal asks, or a person finds out, and then the status changes.
+            told = self.ask(&format!("/{id}/retrieve/status?wait=30&seen={status}"), None).await?;
+        }
+        let payment = self.ask(&format!("/{id}/retrieve"), None).await?["payment"].clone();
+        println!("{id} {}", text(&payment["status"]));
         if payment["status"] != "paid" {
-            println!("not paid: {}", payment["error"]["message"]);
+            println!("not paid: {}", text(&payment["error"]["message"]));
             return Ok(());
         }
-        let by_link = matches!(payment["sender"]["method_id"].as_str(), Some("click" | "payme"));
-        if payment["receipt"] == "owed" && by_link {
+        if payment["receipt"] == "owed" && matches!(text(&payment["sender"]["method_id"]), "click" | "payme") {
             let receipt = json!({ "link": fiscal_receipt(&id) });
-            self.post(&format!("{path}/receipt"), receipt).await?;
+            self.ask(&format!("/{id}/receipt"), Some(receipt)).await?;
         }
-        let receipt = self.get(&format!("{path}/receipt")).await?;
-        println!(
-            "receipt {} {}",
-            receipt["state"].as_str().unwrap_or_default(),
-            receipt["link"].as_str().unwrap_or("-")
-        );
+        let receipt = self.ask(&format!("/{id}/receipt"), None).await?;
+        println!("receipt {} {}", text(&receipt["state"]), text(&receipt["link"]));
         Ok(())
     }
+
+    /// Paid or not, the order is over then; a refused one is kept aside for whoever wants to know.
+    async fn finish(&self, file: &Path, order: &Value) -> Result<()> {
+        match self.sell(order).await {
+            Err(why) if why.is::<Refused>() => {
+                println!("this order is refused and put aside: {why}");
+                Ok(fs::rename(file, file.with_extension("refused"))?)
+            }
+            sold => sold.and_then(|()| fs::remove_file(file).context("its file cannot be removed")),
+        }
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("-")
 }
 
 /// A real till asks its fiscal module here, once for a sale: after a crash it has to find the same receipt again.
@@ -101,35 +116,35 @@ fn fiscal_receipt(id: &str) -> String {
     format!("https://ofd.soliq.uz/check?t=UZ170703100597&r={number}&c=20260301121801&s=514343190161")
 }
 
-/// The order that the till was at when it crashed, or a new one, which is on the disk before anybody is asked for anything.
-fn order(file: &Path, rest: &[String]) -> Result<Value> {
-    if let Ok(text) = fs::read_to_string(file) {
-        println!("finishing what was begun");
-        return serde_json::from_str(&text).context("the file of the order that was begun");
-    }
-    let [method, currency, amount, code @ ..] = rest else { bail!("METHOD CURRENCY AMOUNT [QR_CODE] are missing") };
-    let amount: serde_json::Number = amount.parse().context("AMOUNT is a decimal, as in 12500.50")?;
-    let money_info = json!({ "method_id": method, "currency": currency, "amount": amount });
-    let order = json!({ "token": uuid::Uuid::new_v4().to_string(), "money_info": money_info, "qr_code": code.first() });
-    let new = file.with_extension("new");
-    let mut written = File::create(&new)?;
-    written.write_all(order.to_string().as_bytes())?;
-    written.sync_all()?;
-    fs::rename(&new, file)?;
-    Ok(order)
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [base, token, file, rest @ ..] = words.as_slice() else {
-        bail!("usage: till URL TOKEN FILE METHOD CURRENCY AMOUNT [QR_CODE]");
+        bail!("URL TOKEN FILE METHOD CURRENCY AMOUNT [QR_CODE]")
     };
     // For `https` the library wants to be told which cryptography to use; it does not matter to plain `http`.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let http = Client::builder().timeout(Duration::from_secs(40)).no_proxy().build()?;
     let till = Till { http, base: base.trim_end_matches('/').to_owned(), token: token.clone() };
     let file = Path::new(file);
-    till.sell(&order(file, rest)?).await?;
-    fs::remove_file(file).context("the sale is over, and its file cannot be removed")
+    if file.exists() {
+        let begun: Value = serde_json::from_str(&fs::read_to_string(file)?).context("what was begun")?;
+        println!("finishing first what was begun: {}", begun["words"]);
+        till.finish(file, &begun).await?;
+        // The same words again mean the same order, and not another sale.
+        if rest.is_empty() || begun["words"] == json!(rest) {
+            return Ok(());
+        }
+    }
+    let [method, currency, amount, code @ ..] = rest else { bail!("METHOD CURRENCY AMOUNT [QR_CODE] are missing") };
+    let amount: serde_json::Number = amount.parse().context("AMOUNT is a decimal, as in 12500.50")?;
+    let money_info = json!({ "method_id": method, "currency": currency, "amount": amount });
+    let token = uuid::Uuid::new_v4();
+    let order = json!({ "token": token.to_string(), "words": rest, "money_info": money_info, "qr_code": code.first() });
+    // It is on the disk before anybody is asked for anything.
+    let mut new = File::create(file.with_extension("new"))?;
+    new.write_all(order.to_string().as_bytes())?;
+    new.sync_all()?;
+    fs::rename(file.with_extension("new"), file)?;
+    till.finish(file, &order).await
 }

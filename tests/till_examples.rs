@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use support::{Bench, TILL_TOKEN};
+use support::{Bench, TILL_TOKEN, http};
 use tolov::demo::gateway::Entry;
 
 /// The example, built like the tests themselves.
@@ -111,6 +111,67 @@ fn the_till_in_rust_finishes_after_its_own_crash_what_it_had_begun() {
 #[test]
 fn the_till_in_python_finishes_after_its_own_crash_what_it_had_begun() {
     finishes_what_it_had_begun(python);
+}
+
+/// A till in whose way something stands for good: the cashier hears of it, and the next order is sold.
+fn goes_on_after_a_refusal(command: fn() -> Command) {
+    let mut bench = Bench::with_pinpad_and_qrm(|_| {});
+    bench.start();
+    let file = bench.dir.path().join("till.json");
+    let sell = |words: &[&str]| {
+        let mut till = command();
+        till.arg(format!("http://{}", bench.address)).arg(TILL_TOKEN).arg(&file).args(words);
+        said(&till.output().expect("the till"))
+    };
+    let used = "880000000000000001";
+    assert!(sell(&["click", "UZS", "500", used]).contains(" paid\n"));
+
+    let refused = sell(&["click", "UZS", "700", used]);
+    assert!(refused.contains("put aside") && refused.contains("code_used"), "{refused}");
+    assert!(!file.exists(), "it is not in the way: {refused}");
+    let next = sell(&["click", "UZS", "700", "880000000000000002"]);
+    assert!(next.contains(" paid\n") && !next.contains("begun"), "{next}");
+
+    let foreign = sell(&["click", "RUB", "800", "880000000000000003"]);
+    assert!(foreign.contains("put aside") && foreign.contains("validation_error"), "{foreign}");
+    assert!(sell(&["click", "UZS", "800", "880000000000000003"]).contains(" paid\n"));
+
+    // Killed after it had created a payment, which somebody called off meanwhile.
+    let order = r#"{"token": "t", "words": ["click", "UZS", "900", "880000000000000004"], "method": "click", "currency": "UZS", "amount": "900",
+        "money_info": {"method_id": "click", "currency": "UZS", "amount": 900}, "qr_code": "880000000000000004"}"#;
+    let ask = |path: &str, body: &str| {
+        http::post(bench.address, path, body, &[("x_auth_token", TILL_TOKEN)]).expect("the terminal").json()
+    };
+    let money = r#"{"method_id": "click", "currency": "UZS", "amount": 900}"#;
+    let created = format!("{{\"idempotency_token\": \"t-create\", \"money_info\": {money}}}");
+    let created = ask("/api/v1/payment/create", &created);
+    let id = created["transaction_id"].as_str().expect("a payment");
+    let off = ask(&format!("/api/v1/payment/{id}/cancel"), r#"{"idempotency_token": "somebody"}"#);
+    assert_eq!(off["payment_status"], "cancelled");
+    std::fs::write(&file, order).expect("the till's file");
+    let both = sell(&["click", "UZS", "950", "880000000000000005"]);
+    let (earlier, later) = both.split_once(" cancelled\n").unwrap_or_else(|| panic!("{both}"));
+    assert!(earlier.contains("finishing first what was begun") && later.contains(" paid\n"), "{both}");
+    assert_eq!((charges(&bench, "880000000000000004"), charges(&bench, "880000000000000005")), (0, 1));
+    assert!(!file.exists());
+
+    // A token that is refused says nothing about the order.
+    std::fs::write(&file, order.replace("\"t\"", "\"another\"")).expect("the till's file");
+    let mut stranger = command();
+    stranger.arg(format!("http://{}", bench.address)).arg("no-such-token").arg(&file);
+    let turned_away = stranger.output().expect("the till");
+    assert!(!turned_away.status.success() && file.exists(), "{}", said(&turned_away));
+    bench.audit();
+}
+
+#[test]
+fn the_till_in_rust_goes_on_with_the_next_order_after_one_that_was_refused() {
+    goes_on_after_a_refusal(rust);
+}
+
+#[test]
+fn the_till_in_python_goes_on_with_the_next_order_after_one_that_was_refused() {
+    goes_on_after_a_refusal(python);
 }
 
 #[test]
