@@ -135,9 +135,11 @@ limits! {
 
     /// How long a created payment waits to be accepted (`/api/v1/payment/create`).
     CREATED_WAIT_MS: u64 = 900_000;
-    /// Created payments that wait at once; one more ends the oldest, so that forgotten ones keep nobody out.
+    /// Created payments that wait at once; one more ends the oldest of the till that has most, so that forgotten ones keep nobody out.
     CREATED_MAX: usize = 256;
-    /// Requests about one created payment that are remembered by their tokens.
+    /// Those of one till; one more ends its own oldest, and nobody else's.
+    CREATED_PER_TILL_MAX: usize = 64;
+    /// Requests about one created payment that are remembered by their tokens; places for its accept and its cancel are kept.
     WISHES_MAX: usize = 32;
     /// The longest that a till may ask to wait for the end of something (`wait`).
     LONG_POLL_MAX_MS: u64 = 60_000;

@@ -84,5 +84,6 @@ fn cancelled(method: Method, by: CancelledBy) -> &'static str {
         CancelledBy::Provider if sbp => "QRManager called it off",
         CancelledBy::Provider => "the provider called it off",
         CancelledBy::Limit => "nobody accepted it in time",
+        CancelledBy::TooMany => "too many were created and not accepted",
     }
 }

@@ -43,6 +43,7 @@ pub fn policy(settings: &Settings) -> Policy {
         card_runs_max: limits::CARD_RUNS_MAX,
         created_wait_ms: limits::CREATED_WAIT_MS,
         created_max: limits::CREATED_MAX,
+        created_per_till_max: limits::CREATED_PER_TILL_MAX,
         wishes_max: limits::WISHES_MAX,
         join_unanswered_ms: limits::JOIN_UNANSWERED_MS,
         ask_every_ms: limits::PINPAD_RECOVERY_ASK_EVERY_MS,

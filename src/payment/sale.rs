@@ -79,6 +79,14 @@ pub struct Token {
     pub digest: String,
 }
 
+impl Token {
+    /// Whose key it is.
+    #[must_use]
+    pub fn till(&self) -> &str {
+        self.key.split_once('/').map_or("", |(till, _)| till)
+    }
+}
+
 /// Whose fiscal identity a sale is made under, copied into it so that its answer never changes with the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merchant {
@@ -275,6 +283,12 @@ impl Payment {
     #[must_use]
     pub fn was_accepted(&self) -> bool {
         self.parties.is_none() || self.wishes.iter().any(|wish| wish.what == Wished::Accept)
+    }
+
+    /// The till that asked for it, by its key; empty where it sent none.
+    #[must_use]
+    pub fn till(&self) -> &str {
+        self.token.as_ref().map_or("", Token::till)
     }
 
     /// When the till wanted the money: a payment that was created first begins when it is accepted.

@@ -85,8 +85,10 @@ pub struct Policy {
     pub card_runs_max: u32,
     /// How long a created payment waits to be accepted.
     pub created_wait_ms: u64,
-    /// Created payments that wait at once; one more ends the oldest.
+    /// Created payments that wait at once; one more ends the oldest of the till that has most.
     pub created_max: usize,
+    /// Those of one till; one more ends its own oldest.
+    pub created_per_till_max: usize,
     /// Requests about one created payment that are remembered.
     pub wishes_max: usize,
     /// How long an unanswered card sale is joined by a repeat without a key.

@@ -39,7 +39,11 @@ impl World {
 
     /// Mostly fresh ones; some meet each other, and those of other requests.
     fn order_token(&mut self, detail: u16) -> Token {
-        let key = if detail % 6 == 0 { format!("key{}", detail % 40) } else { format!("order{}", self.name()) };
+        let key = if detail % 6 == 0 {
+            format!("key{}", detail % 40)
+        } else {
+            format!("till{}/order{}", detail % 3, self.name())
+        };
         Token { key, digest: format!("{}", detail % 29 / 28) }
     }
 }

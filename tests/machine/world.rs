@@ -65,6 +65,7 @@ fn policy() -> Policy {
         card_runs_max: 3,
         created_wait_ms: 30_000,
         created_max: 6,
+        created_per_till_max: 4,
         wishes_max: 4,
         join_unanswered_ms: 900_000,
         ask_every_ms: 15_000,

@@ -163,6 +163,7 @@ fn why(state: &State) -> Option<String> {
                 CancelledBy::Operator => "a technician called it off",
                 CancelledBy::Provider => "the provider called it off",
                 CancelledBy::Limit => "nobody accepted it in time",
+                CancelledBy::TooMany => "too many were created and not accepted",
             }
             .to_owned(),
         ),

@@ -120,6 +120,7 @@ fn cancelled(by: CancelledBy) -> &'static str {
         CancelledBy::Operator => "an operator called it off",
         CancelledBy::Provider => "the provider called it off",
         CancelledBy::Limit => "nobody accepted it in time",
+        CancelledBy::TooMany => "too many were created and not accepted",
     }
 }
 

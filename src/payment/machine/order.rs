@@ -1,5 +1,7 @@
 //! Payments that a till creates first and accepts later (seed 003). An accepted one is a sale like any other.
 
+use std::collections::BTreeMap;
+
 use super::till::{settlements_token, wrong_state};
 use super::{Rejection, Step};
 use crate::payment::card::RunId;
@@ -31,7 +33,7 @@ impl Step {
             return Err(Denial::SalesClosed { why: why.clone() }.into());
         }
         let Payable { method, auto, sbp } = self.t.payable(&create.terms)?;
-        self.make_room()?;
+        self.make_room(create.token.till())?;
         let parties = Box::new(Parties {
             sender_id: create.sender_id.clone(),
             recipient_id: create.recipient_id.clone(),
@@ -54,20 +56,27 @@ impl Step {
         Ok(())
     }
 
-    /// The oldest payment that nobody has accepted makes room for a new one: none of them may keep the next customer out.
-    fn make_room(&mut self) -> Result<(), Rejection> {
-        let waiting = self.t.payments.values().filter(|p| p.state == State::Created);
-        let oldest = waiting.clone().min_by_key(|p| (p.created_ms, p.id)).map(|p| p.id);
-        match oldest.filter(|_| waiting.count() >= self.t.policy.created_max) {
-            Some(oldest) => self.give_up(oldest),
-            None => Ok(()),
-        }
+    /// A payment that nobody has accepted makes room for a new one: none of them may keep the next customer out. It is the oldest of the till that asks,
+    /// where that has its share; else, where all together are too many, of the till that has most. So nobody loses one to a till that has more.
+    fn make_room(&mut self, till: &str) -> Result<(), Rejection> {
+        let waiting = || self.t.payments.values().filter(|p| p.state == State::Created);
+        let mut held = BTreeMap::from([(till, 0_usize)]);
+        waiting().for_each(|p| *held.entry(p.till()).or_default() += 1);
+        let own = held.get(till).copied().unwrap_or_default();
+        let most = held.iter().max_by_key(|(of, count)| (**count, **of == till)).map(|(of, _)| *of);
+        let loser = match most {
+            _ if own >= self.t.policy.created_per_till_max => Some(till),
+            most if waiting().count() >= self.t.policy.created_max => most,
+            _ => None,
+        };
+        let oldest = waiting().filter(|p| Some(p.till()) == loser).min_by_key(|p| (p.created_ms, p.id)).map(|p| p.id);
+        oldest.map_or(Ok(()), |oldest| self.give_up(oldest, CancelledBy::TooMany))
     }
 
     /// A created payment ends because nobody accepted it.
-    fn give_up(&mut self, id: PaymentId) -> Result<(), Rejection> {
+    fn give_up(&mut self, id: PaymentId, by: CancelledBy) -> Result<(), Rejection> {
         self.t.created_deadlines_monotonic_ms.remove(&id);
-        self.record(Fact::Cancelled { payment: id, by: CancelledBy::Limit })?;
+        self.record(Fact::Cancelled { payment: id, by })?;
         self.settled(id);
         Ok(())
     }
@@ -78,7 +87,7 @@ impl Step {
         let due: Vec<_> = deadlines.iter().filter(|(_, at)| **at <= self.now.monotonic_ms).map(|(id, _)| *id).collect();
         for id in due {
             if self.t.payments.get(&id).is_some_and(|p| p.state == State::Created) {
-                self.give_up(id)?;
+                self.give_up(id, CancelledBy::Limit)?;
             } else {
                 self.t.created_deadlines_monotonic_ms.remove(&id);
             }
@@ -106,17 +115,17 @@ impl Step {
             return Ok(());
         }
         let payment = self.known(ask.payment)?;
-        if payment.wishes.len() >= self.t.policy.wishes_max {
-            return Err(wrong_state(&payment, "it was changed too often; cancel it and create another").into());
-        }
         match &ask.what {
             Asked::Edit(terms) => self.edit(&payment, terms, ask)?,
             Asked::Accept(accept) => self.accept(&payment, accept, ask)?,
             Asked::Cancel { .. } => {
                 // A payment that is called off already is called off.
                 self.may_cancel(&payment)?;
-                self.wish(ask)?;
-                if !matches!(payment.state, State::Cancelled { .. }) {
+                let over = matches!(payment.state, State::Cancelled { .. });
+                if !over || payment.wishes.len() < self.t.policy.wishes_max {
+                    self.wish(ask)?;
+                }
+                if !over {
                     self.call_off(&payment, CancelledBy::Till)?;
                 }
             }
@@ -133,6 +142,10 @@ impl Step {
     fn edit(&mut self, payment: &Payment, terms: &Terms, ask: &Ask) -> Result<(), Rejection> {
         if payment.state != State::Created {
             return Err(wrong_state(payment, "only a payment that is not accepted yet can be edited").into());
+        }
+        // Its accept and its cancel find a place, however often it was changed.
+        if payment.wishes.len().saturating_add(2) >= self.t.policy.wishes_max {
+            return Err(wrong_state(payment, "it was changed too often; accept it as it is, or cancel it").into());
         }
         let Payable { method, auto, sbp } = self.t.payable(terms)?;
         self.wish(ask)?;

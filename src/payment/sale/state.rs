@@ -149,6 +149,8 @@ pub enum CancelledBy {
     Provider,
     /// It was created, and nobody accepted it in time.
     Limit,
+    /// It was created and not accepted, and its till, or all of them together, had created too many.
+    TooMany,
 }
 
 /// Why nobody knows whether money moved.

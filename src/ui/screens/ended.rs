@@ -82,7 +82,7 @@ pub(super) fn cancelled<D: DrawTarget<Color = Rgb565>>(
     painter.band(Tone::Quiet, Icon::Minus, texts.cancelled)?;
     let why = match by {
         // What nobody accepted was never shown to anybody.
-        CancelledBy::Till | CancelledBy::Limit => texts.cancelled_by_till,
+        CancelledBy::Till | CancelledBy::Limit | CancelledBy::TooMany => texts.cancelled_by_till,
         CancelledBy::TillGone => texts.cancelled_till_gone,
         CancelledBy::Restart => texts.cancelled_by_restart,
         CancelledBy::Operator => texts.cancelled_by_operator,

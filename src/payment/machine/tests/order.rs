@@ -127,7 +127,7 @@ fn what_nobody_accepts_ends_by_itself_and_the_oldest_first() {
         desk.does(create(number, Some(Method::Click), 50_000));
         desk.at_ms += 1_000;
     }
-    assert_eq!(*desk.state(1), State::Cancelled { by: CancelledBy::Limit });
+    assert_eq!(*desk.state(1), State::Cancelled { by: CancelledBy::TooMany });
     assert_eq!(*desk.state(2), State::Created);
     desk.does(accept(3, Some(CODE)));
     assert_eq!(desk.t.created_deadlines_monotonic_ms[&id(2)], 901_000);
@@ -358,4 +358,61 @@ fn what_is_not_paid_is_refused_a_refund_by_its_state_whoever_was_to_take_the_mon
         }
     }
     assert_eq!(desk.tries(back(9, 4, 50_004)), Err(Denial::NotSupported { method: Method::Payme }));
+}
+
+/// A payment of 500 sums that this till creates.
+fn created_by(till: &str, number: u128) -> Event {
+    let Event::Create(mut made) = create(number, Some(Method::Click), 50_000) else { unreachable!() };
+    made.token.key = format!("{till}/create{number}");
+    Event::Create(made)
+}
+
+#[test]
+fn a_till_that_creates_without_end_ends_its_own_oldest_and_nobody_elses() {
+    let mut desk = Desk::new();
+    desk.does(created_by("a", 1));
+    for number in 2..=20 {
+        desk.at_ms += 1;
+        desk.does(created_by("b", number));
+    }
+    assert_eq!(*desk.state(1), State::Created, "another till has nothing to do with it");
+    let waiting =
+        |desk: &Desk| desk.t.payments.values().filter(|p| p.state == State::Created).map(|p| p.id).collect::<Vec<_>>();
+    assert_eq!(waiting(&desk), [1, 17, 18, 19, 20].map(id));
+    for (till, number) in [("c", 21), ("d", 22), ("a", 23)] {
+        desk.at_ms += 1;
+        desk.does(created_by(till, number));
+    }
+    assert_eq!(
+        waiting(&desk),
+        [1, 19, 20, 21, 22, 23].map(id),
+        "all together are too many: whoever has most loses the oldest"
+    );
+}
+
+#[test]
+fn however_often_a_payment_was_changed_it_can_be_accepted_and_cancelled() {
+    let edit = |desk: &mut Desk, number: i64| {
+        let terms = terms(Some(Method::Humo), 50_000 + number);
+        desk.tries(ask(1, &format!("edit{number}"), Asked::Edit(terms)))
+    };
+    for accepted in [false, true] {
+        let mut desk = Desk::new();
+        desk.does(create(1, Some(Method::Click), 50_000));
+        let taken = (0..9).filter(|number| edit(&mut desk, *number).is_ok()).count();
+        assert_eq!(taken, desk.t.policy.wishes_max - 2);
+        assert!(matches!(edit(&mut desk, 10), Err(Denial::WrongState { hint, .. }) if hint.contains("too often")));
+        if accepted {
+            desk.does(accept(1, None));
+            desk.does(accept(1, None));
+        }
+        let reason = CancelReason::TillError;
+        for number in 0..9 {
+            desk.does(ask(1, &format!("cancel{number}"), Asked::Cancel { reason }));
+        }
+        assert_eq!(*desk.state(1), State::Cancelled { by: CancelledBy::Till });
+        assert_eq!(desk.payment(1).wishes.len(), desk.t.policy.wishes_max, "and what is remembered has a bound");
+        desk.does(ask(1, "cancel0", Asked::Cancel { reason }));
+        assert!(desk.last.facts.is_empty());
+    }
 }
