@@ -7,7 +7,9 @@ mod journald;
 mod support;
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 
 use hal::sim::pinpad::{Behaviour, Script};
 use serde_json::{Value, json};
@@ -268,4 +270,34 @@ fn a_log_for_people_names_the_sale_in_front_of_each_line_and_has_no_colours_in_a
     let begun = begun.unwrap_or_else(|| panic!("{log}"));
     assert!(begun.contains("payment{transaction_id=") && begun.contains("method=\"click\""), "{begun}");
     assert!(!log.contains('\u{1b}'), "{log}");
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_holds_up_no_sale_and_is_told_afterwards_how_much_it_missed() {
+    let mut bench = bench_for("text");
+    let mut command = bench.command();
+    command.env("TOLOV_LOG", "trace").stderr(Stdio::piped());
+    bench.start_with(command);
+    bench.wait_for_pinpad();
+    // Some fifteen lines each: more than a pipe and the queue before it hold.
+    for number in 0..300 {
+        let sale = json!({"amount": 500, "qr_code": format!("8801{number:014}")}).to_string();
+        assert_eq!(bench.post("/payment/click", &sale).json()["is_success"], json!(true));
+    }
+    let mut pipe = bench.daemon.as_mut().and_then(|daemon| daemon.stderr.take()).expect("its pipe");
+    let heard = Arc::<Mutex<Vec<u8>>>::default();
+    let hears = heard.clone();
+    let reader = std::thread::spawn(move || {
+        let mut some = [0; 4096];
+        while let Ok(read @ 1..) = pipe.read(&mut some) {
+            hears.lock().expect("what was heard").extend_from_slice(&some[..read]);
+        }
+    });
+    let text = || String::from_utf8_lossy(&heard.lock().expect("what was heard")).into_owned();
+    bench.until("it is told what it missed", || {
+        text().contains("the log cannot keep up: these lines were left out lines=")
+    });
+    bench.cut();
+    reader.join().expect("the reader");
+    bench.audit();
 }
