@@ -28,7 +28,7 @@ use super::{ApiSettings, core, gateway, ops, sbp};
         gateway::payme_confirm, gateway::cancel, gateway::status,
         ops::health::live, ops::health::ready, ops::numbers, ops::screen::screen, ops::openapi, ops::reference,
     ),
-    components(schemas(Problem, NoData)),
+    components(schemas(Problem, NoData, core::events::JournalEvent)),
     tags((name = "payment", description = "Every method of payment by one door (seed 003)"),
         (name = "sbp", description = "Sales by a code that the terminal shows (SBP through QRManager)"),
         (name = "gateway", description = "The fiscal gateway's own endpoints, as tills speak to it already (seeds 000–002)"),
@@ -72,6 +72,7 @@ fn document(settings: &ApiSettings) -> Value {
     let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
     wishes::say_what_is_taken(&mut document, settings);
     data_may_be_missing(&mut document);
+    events_hold_json(&mut document);
     add_refusals(&mut document);
     links::add(&mut document);
     document
@@ -95,6 +96,13 @@ fn data_may_be_missing(document: &mut Value) {
         if let Some(data) = schema.pointer_mut("/properties/data") {
             *data = json!({"oneOf": [data, {"type": "null"}]});
         }
+    }
+}
+
+/// An event's data is a text, and the text is JSON: no derived schema can say of what shape.
+fn events_hold_json(document: &mut Value) {
+    if let Some(data) = document.pointer_mut("/components/schemas/StreamedEvent/properties/data") {
+        data["contentSchema"] = json!({"$ref": "#/components/schemas/JournalEvent"});
     }
 }
 

@@ -44,6 +44,10 @@ fn is_in_order(size: (u32, u32), is_phone: bool) {
          .filter(e => e.getBoundingClientRect().right > innerWidth).map(e => e.textContent.slice(0, 60))",
     );
     assert_eq!(cut_off, json!([]), "it goes past the window's edge");
+    let hidden = page.ask(
+        "[...document.querySelectorAll('.scroll, pre')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent.slice(0, 60))",
+    );
+    assert_eq!(hidden, json!([]), "a part of it is seen by scrolling alone");
 
     let asked = page.asked();
     assert!(asked.contains(&address), "{asked:?}");

@@ -10,7 +10,7 @@ mod tail;
 mod told;
 
 pub(in crate::api) use tail::Tail;
-pub(super) use told::JournalEvent;
+pub(in crate::api) use told::{JournalEvent, StreamedEvent};
 
 use axum::Extension;
 use axum::body::{Body, Bytes};
@@ -41,7 +41,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
     get, path = "/api/v1/events", operation_id = "followEvents", tag = "payment",
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was taken in"),
         ("after" = Option<String>, Query, description = "The same for programs that cannot set a header; 0 = from the first line that is kept")),
-    responses((status = 200, description = "Events, without an end", body = JournalEvent, content_type = "text/event-stream"),
+    responses((status = 200, description = "Events, without an end", body = StreamedEvent, content_type = "text/event-stream"),
         (status = "4XX", description = "There is nothing to go on with after that event", body = Problem),
         (status = "5XX", description = "The store cannot be read, or too many follow already", body = Problem)),
     security(("till" = []))

@@ -13,10 +13,12 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;mar
 h1,h2,h3{line-height:1.25}h2{margin-top:3rem;border-bottom:2px solid #d0d7de}h3{margin-top:2.5rem}\
 code,pre{font:14px/1.45 ui-monospace,monospace}pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f3f5f7;padding:.75rem;border-radius:6px}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;margin:.5rem 0}th,td{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid #d0d7de}\
-td:first-child:not([colspan]){white-space:nowrap}td:last-child code{overflow-wrap:anywhere}th:last-child{min-width:8rem}\
+td:first-child:not([colspan]){white-space:nowrap}td:last-child code{overflow-wrap:anywhere}th:last-child{min-width:8rem}h2,h3{scroll-margin-top:1rem}\
+@media(max-width:40rem){table,tbody,tr,td,th{display:block}td,th{border:0;padding:.05rem 0}tr{border-bottom:1px solid #d0d7de;padding:.4rem 0}\
+th:not(:first-child),td:empty,td:has(code:only-child:empty){display:none}td:first-child:not([colspan]){white-space:normal}td:first-child code{font-weight:bold}}\
 nav ul{columns:18rem;padding-left:1.2rem}.way{color:#fff;background:#1f6f43;border-radius:4px;padding:.1rem .4rem}.post{background:#8a4b08}\
 h3 code{overflow-wrap:anywhere}a{color:#0b57a4}\
-@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}pre{background:#161b22}h2,th,td{border-color:#30363d}a{color:#79b8ff}}";
+@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}pre{background:#161b22}h2,tr,th,td{border-color:#30363d}a{color:#79b8ff}}";
 
 /// The page.
 pub(super) fn page(document: &Value) -> String {
@@ -98,7 +100,8 @@ fn rows_of(document: &Value, schema: &Value, within: &str) -> String {
     for (name, field) in fields(&schema["properties"]) {
         let path = format!("{within}{name}");
         let is_required = schema["required"].as_array().is_some_and(|names| names.iter().any(|known| known == name));
-        let inner = resolved(document, field);
+        let inner = if field["contentSchema"].is_null() { field } else { &field["contentSchema"] };
+        let inner = resolved(document, inner);
         let described = if field["description"].is_string() { field } else { inner };
         rows.push_str(&row(document, &path, field, text(&described["description"]), is_required));
         if within.matches('.').count() < 2 {

@@ -14,6 +14,20 @@ use crate::payment::fact::{Fact, Move};
 use crate::payment::money::Money;
 use crate::payment::sale::{Method, PaymentId, RefundId, RefundState};
 
+/// One event, as it stands in the stream.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "written line by line; this is its description")]
+pub(in crate::api) struct StreamedEvent {
+    /// Where to go on after it, as `Last-Event-ID`; `end` has none.
+    id: Option<String>,
+    /// `payment`, `refund`, `receipt`, `settlement`, `cash_link`, `terminal`, or `end`.
+    #[schema(example = "payment")]
+    event: String,
+    /// JSON. Of `end` it is `reason` and `message` alone.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
 /// `data` of an event. `kind` is the line's own name and may be new in a later version; the event's name is one of a few that stay.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(in crate::api) struct JournalEvent {
