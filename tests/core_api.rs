@@ -215,7 +215,8 @@ async fn a_card_is_accepted_refused_voided_and_needs_no_receipt() {
     is_problem(&order.ask("receipt", &format!(r#"{{"link":"{LINK}"}}"#)).await, 400, "receipt_refused");
 
     let part = order.ask("refund", r#"{"idempotency_token":"r","amount":100}"#).await;
-    is_problem(&part, 409, "refund_refused");
+    let told = is_problem(&part, 409, "refund_refused");
+    assert_eq!(told["message"], "a sale of this shift is voided whole: send amount 500.00", "as this door counts");
     let back = order.ask("refund?wait=10", r#"{"idempotency_token":"r"}"#).await;
     assert_eq!(back.json()["status"], "done", "{back:?}");
     assert_eq!(order.status().await, "refunded");
@@ -226,6 +227,7 @@ async fn a_card_is_accepted_refused_voided_and_needs_no_receipt() {
     let declined = Order::new(&counter, "two", "humo").await;
     let told = declined.accept("b", None).await.json();
     assert_eq!((&told["payment_status"], &told["error"]["code"]), (&json!("declined"), &json!("provider_refused")));
+    assert_eq!(told["error"]["message"], "it was refused with code 116");
 }
 
 #[tokio::test]
@@ -234,6 +236,8 @@ async fn a_code_payment_takes_its_receipt_and_gives_no_money_back() {
     let (counter, _dir) = open(vec![paid("77"), confirmed], vec![]).await;
     let order = Order::new(&counter, "one", "click").await;
     is_problem(&order.ask("receipt", &format!(r#"{{"link":"{LINK}"}}"#)).await, 409, "wrong_state");
+    let told = is_problem(&order.ask("refund", r#"{"idempotency_token":"e"}"#).await, 409, "wrong_state");
+    assert!(!told["advice"].as_str().unwrap().contains("cash"), "no money came: {told:#}");
     order.accept("a", Some(CODE)).await;
     assert_eq!(order.look("receipt").await["state"], "owed");
     let told = is_problem(&order.ask("receipt", r#"{"link":"https://example.org"}"#).await, 400, "validation_error");
@@ -260,6 +264,11 @@ async fn an_sbp_code_is_accepted_shown_paid_and_given_back_in_parts() {
     assert!(back.body.contains(r#""amount":100.25,"#), "{back:?}");
     let wrong = order.ask("refund", r#"{"idempotency_token":"q","amount":1,"currency":"UZS"}"#).await;
     is_problem(&wrong, 400, "validation_error");
+    let more = order.ask("refund", r#"{"idempotency_token":"m","amount":850.26}"#).await;
+    assert_eq!(
+        is_problem(&more, 409, "refund_refused")["message"],
+        "950.50 was paid, 850.25 of it can still be given back"
+    );
     let taken = order.ask("refund", r#"{"idempotency_token":"r","amount":100.26}"#).await;
     is_problem(&taken, 409, "token_reused");
 }

@@ -273,12 +273,15 @@ async fn a_declined_card_tells_its_slip_and_a_void_gives_the_money_back_once() {
     assert_eq!((&told["isSuccess"], &told["is_success"]), (&json!(false), &json!(false)));
     assert_eq!((&told["message"], declined.code()), (&json!("СЛИП 051"), 108));
     assert_eq!(told["error"]["data"]["response_code"], "051");
+    assert_eq!(told["error"]["data"]["reason"], "there is not enough money on the card (code 051)");
     // That answer left the terminal, so the same amount is a new sale.
     counter.until_journal_says("answered").await;
     let paid = counter.till.post("/payment/xumo", sale).await.json();
     assert_eq!(paid["data"]["ppt_id"], "231511584547", "{paid}");
 
     let void = r#"{"amount":50000,"is_return":true,"request_id":231511584547}"#;
+    let part = counter.till.post("/payment/xumo", &void.replace("50000", "20000")).await.json();
+    assert_eq!(part["error"]["data"]["reason"], "a sale of this shift is voided whole: send amount 50000 tiyin");
     let first = counter.till.post("/payment/xumo", void).await;
     assert_eq!((&first.json()["isSuccess"], &first.json()["message"]), (&json!(true), &json!("СЛИП 400")), "{first:?}");
     let again = counter.till.post("/payment/xumo", &void.replace("231511584547", "\"231511584547\"")).await;

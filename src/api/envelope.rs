@@ -76,6 +76,9 @@ table! {
     NOT_JSON = 966 415 "Send the body as application/json, in UTF-8.";
 }
 
+/// What to do where a paid sale cannot be given back by its provider's way.
+const NO_WAY_BACK: &str = "This provider gives no money back from here: use its own cabinet, or give cash and note it.";
+
 /// `{data, error, is_success}`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Envelope<'a, D> {
@@ -155,6 +158,18 @@ impl Refusal {
         self
     }
 
+    /// The same with other advice than the table's.
+    fn advised(mut self, advice: &'static str) -> Self {
+        self.data.get_or_insert_default().advice = advice.into();
+        self
+    }
+
+    /// The same in words that the door chose.
+    pub(super) fn worded(mut self, reason: &str) -> Self {
+        self.data.get_or_insert_default().reason = Some(pathless(reason));
+        self
+    }
+
     /// Name the payment it is about.
     pub(super) fn about(mut self, payment: PaymentId) -> Self {
         self.data.get_or_insert_default().transaction_id = Some(payment);
@@ -207,7 +222,8 @@ impl From<&Denial> for Refusal {
             D::ReceiptRefused { .. } => because(WRONG_METHOD),
             D::ReceiptDiffers { payment, .. } => because(RECEIPT_DIFFERS).about(*payment),
             D::CodeUnfit { .. } => because(VALIDATION),
-            D::RefundRefused { .. } | D::NotSupported { .. } => because(REFUND_REFUSED),
+            D::RefundRefused { .. } | D::RefundTooMuch { .. } | D::VoidedWhole { .. } => because(REFUND_REFUSED),
+            D::NotSupported { .. } => because(REFUND_REFUSED).advised(NO_WAY_BACK),
             D::SettlementRefused { .. } => because(SETTLEMENT_REFUSED),
             D::Store { .. } => because(STORE_FAILED),
             D::Overloaded => because(OVERLOADED),

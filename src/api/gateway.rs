@@ -29,6 +29,7 @@ use crate::driver::Ticket;
 use crate::limits;
 use crate::log;
 use crate::payment::event::{Denial, Event, Reply, Subject};
+use crate::payment::money::Money;
 use crate::payment::sale::{Method, Payment, PaymentId, Token};
 use answer::{ClickConfirmData, PaymeConfirmData, SaleData, StatusData, Told};
 use request::{Asker, CallOff, CardRequest, ClickConfirm, CodeSale, PaymeConfirm};
@@ -242,6 +243,12 @@ async fn give_back(api: &Room, event: Event) -> Written {
             None => xumo::refused(None, &unexpected(&Reply::Refund(payment.clone(), id))),
         },
         Ok(other) => xumo::refused(None, &unexpected(&other)),
+        Err(denial @ (Denial::RefundTooMuch { .. } | Denial::VoidedWhole { .. })) => {
+            let unit = api.settings.humo_unit;
+            let as_asked =
+                |money: Money| answer::count(money, unit).map_or_else(|| money.to_string(), |n| format!("{n} {unit}"));
+            xumo::refused(None, &denied(&denial).worded(&denial.counted(as_asked)))
+        }
         Err(denial) => xumo::refused(None, &denied(&denial)),
     }
 }

@@ -10,6 +10,7 @@ use crate::api::json::FieldErrors;
 use crate::api::pathless::pathless;
 use crate::log;
 use crate::payment::event::{Denial, Reply};
+use crate::payment::money::Money;
 use crate::payment::sale::{Payment, PaymentId};
 
 /// A row of the table. `docs/api.md` states the same rows; a test holds them equal.
@@ -152,6 +153,15 @@ pub(super) fn denied_of(payment: &Payment) -> impl Fn(Denial) -> Problem {
     }
 }
 
+/// The same at the door for SBP, which counts kopecks.
+pub(super) fn denied_in_kopecks(payment: &Payment) -> impl Fn(Denial) -> Problem {
+    |denial| {
+        let kopecks = |money: Money| format!("{} {}", money.minor(), money.currency().minor_name());
+        let message = pathless(&denial.counted(kopecks));
+        Problem { message, ..denied_of(payment)(denial) }
+    }
+}
+
 /// The driver answered about something else than was asked: a bug there, told honestly here.
 pub(super) fn unexpected(_: &Reply) -> Problem {
     // Not the answer itself: it may hold a customer's code.
@@ -174,7 +184,8 @@ impl From<FieldErrors> for Problem {
 impl From<&Denial> for Problem {
     fn from(denial: &Denial) -> Self {
         use Denial as D;
-        let because = |row| Self::because(row, denial.to_string());
+        // The major unit with two decimals, as the bodies of /api/v1/payment count it.
+        let because = |row| Self::because(row, denial.counted(Money::decimal));
         match denial {
             D::NotConfigured { .. } | D::NoProfile { .. } => because(NOT_CONFIGURED),
             D::CashLink { .. } => because(LINK_UNUSABLE),
@@ -194,7 +205,7 @@ impl From<&Denial> for Problem {
             D::ReceiptRefused { .. } => because(RECEIPT_REFUSED),
             D::CodeUnfit { .. } => because(VALIDATION),
             D::NotSupported { .. } => because(NOT_SUPPORTED),
-            D::RefundRefused { .. } => because(REFUND_REFUSED),
+            D::RefundRefused { .. } | D::RefundTooMuch { .. } | D::VoidedWhole { .. } => because(REFUND_REFUSED),
             D::Store { .. } => because(STORE_FAILED),
             D::Overloaded => because(OVERLOADED),
             D::ShuttingDown => because(SHUTTING_DOWN),

@@ -29,7 +29,7 @@ use super::envelope::{Refusal, Written};
 use super::gateway::{self, Waiter};
 use super::guard::{self, Till};
 use super::json::{FieldErrors, Fields};
-use super::problem::{self, Problem, denied, denied_of, panicked, unexpected};
+use super::problem::{self, Problem, denied, denied_in_kopecks, denied_of, panicked, unexpected};
 use super::{Api, Room};
 use crate::limits;
 use crate::payment::event::{Denial, Event, Reply};
@@ -197,7 +197,7 @@ pub(super) async fn refunds(State(api): State<Api>, id: Id) -> Result<Written, P
 pub(super) async fn give_back(State(api): State<Api>, id: Id, knock: Knock) -> Result<Written, Problem> {
     let wish = RefundRequest::read(&knock.body)?;
     let payment = known(&api, id).await?;
-    let ticket = api.driver.ask(wish.event(&knock.till, &payment)).await.map_err(denied_of(&payment))?;
+    let ticket = api.driver.ask(wish.event(&knock.till, &payment)).await.map_err(denied_in_kopecks(&payment))?;
     gateway::begun(&ticket);
     let first = ticket.first.clone();
     match ticket.settled().await.unwrap_or(first) {

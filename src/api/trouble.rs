@@ -7,6 +7,8 @@ use utoipa::ToSchema;
 use super::pathless::pathless;
 use super::problem::{self, Row};
 use crate::payment::fiscal::Confirmation;
+use crate::payment::money::{Currency, Money};
+use crate::payment::reason::Reason;
 use crate::payment::sale::{CancelledBy, Decline, DeclineKind, Doubt, Method, State};
 
 /// Why something that was taken did not, or not yet, end well.
@@ -33,7 +35,7 @@ impl Trouble {
             State::Created | State::AwaitingPayer | State::BankProcessing | State::Paid | State::Refunded => {
                 return None;
             }
-            State::Declined(decline) => Self::declined(decline),
+            State::Declined(decline) => Self::declined(method, decline),
             State::Cancelled { by } => Self::because(problem::CANCELLED, cancelled(method, *by)),
             State::Expired => Self::because(problem::EXPIRED, "nobody paid in time"),
             State::InDoubt { why } => Self::in_doubt(method, why),
@@ -41,16 +43,15 @@ impl Trouble {
     }
 
     /// No money moved.
-    pub(super) fn declined(decline: &Decline) -> Self {
-        let (row, otherwise) = match decline.why {
-            DeclineKind::Refused => (problem::DECLINED, "no reason was given"),
-            DeclineKind::CancelledAtPinpad => (problem::DECLINED, "it was called off at the PinPad"),
-            DeclineKind::Misconfigured => (problem::NOT_SET_UP, "no reason was given"),
-            DeclineKind::NotSent => (problem::NOT_SENT, "no reason was given"),
-            DeclineKind::Absent => (problem::ABSENT, "no reason was given"),
+    pub(super) fn declined(method: Method, decline: &Decline) -> Self {
+        let row = match decline.why {
+            DeclineKind::Refused => problem::DECLINED,
+            DeclineKind::CancelledAtPinpad => problem::CANCELLED,
+            DeclineKind::Misconfigured => problem::NOT_SET_UP,
+            DeclineKind::NotSent => problem::NOT_SENT,
+            DeclineKind::Absent => problem::ABSENT,
         };
-        let message = decline.message.clone().or_else(|| decline.code.clone());
-        Self::because(row, message.unwrap_or_else(|| otherwise.to_owned()))
+        Self::because(row, Reason::told(method, decline))
     }
 
     /// Nobody knows whether money moved.
@@ -61,7 +62,10 @@ impl Trouble {
             Doubt::Restart => "the terminal was restarted while the bank was at work".into(),
             Doubt::PinpadLost { text } => format!("the PinPad was lost: {text}").into(),
             Doubt::NoResult => "the PinPad gave no result".into(),
-            Doubt::AmountDiffers { on_slip_minor } => format!("the slip shows {on_slip_minor} minor units").into(),
+            Doubt::AmountDiffers { on_slip_minor } => match i64::try_from(*on_slip_minor) {
+                Ok(minor) => format!("the slip shows {}", Money::from_minor(minor, Currency::Uzs)).into(),
+                Err(_) => "the slip shows another amount".into(),
+            },
         };
         Self::because(problem::IN_DOUBT, format!("nobody knows yet whether the money moved: {why}"))
     }

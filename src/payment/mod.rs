@@ -31,6 +31,7 @@ pub mod fiscal;
 pub mod machine;
 pub mod money;
 pub mod order;
+pub mod reason;
 pub mod receipt;
 pub mod refund;
 pub mod sale;

@@ -336,6 +336,7 @@ fn policy() -> Policy {
         scan_wait_ms: 120_000,
         created_wait_ms: 900_000,
         created_max: 8,
+        created_per_till_max: 8,
         wishes_max: 8,
         join_unanswered_ms: 0,
         ask_every_ms: 15_000,

@@ -95,6 +95,7 @@ impl Counter {
             scan_wait_ms: 120_000,
             created_wait_ms: 900_000,
             created_max: 64,
+            created_per_till_max: 64,
             wishes_max: 32,
             join_unanswered_ms: 600_000,
             ask_every_ms: 600_000,

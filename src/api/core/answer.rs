@@ -242,7 +242,7 @@ pub(super) fn refund(payment: &Payment, refund: &Refund) -> PaymentRefund {
         created_at: clock::timestamp(refund.created_ms).to_string(),
         error: match &refund.state {
             RefundState::Requested | RefundState::Processing | RefundState::Done => None,
-            RefundState::Refused(decline) => Some(Trouble::declined(decline)),
+            RefundState::Refused(decline) => Some(Trouble::declined(payment.method, decline)),
             RefundState::InDoubt { why } => Some(Trouble::in_doubt(payment.method, why)),
         },
     }

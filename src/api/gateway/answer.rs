@@ -11,6 +11,7 @@ use crate::api::pathless::pathless;
 use crate::payment::card::Run;
 use crate::payment::fiscal::{Confirmation, ConfirmationState};
 use crate::payment::money::{Money, Unit};
+use crate::payment::reason::Reason;
 use crate::payment::sale::{Approval, CancelledBy, Decline, DeclineKind, Doubt, Method, Payment, PaymentId, State};
 
 /// What the provider's documents print as `status` of a sale that was paid.
@@ -133,8 +134,13 @@ fn declined(method: Method, decline: &Decline) -> Refusal {
         DeclineKind::NotSent => envelope::NOT_SENT,
         DeclineKind::Absent => envelope::ABSENT,
     };
+    // A card's refusal is a bare number until it is put into words; the other providers bring their own.
+    let reason = match method {
+        Method::Humo => Some(Reason::told(method, decline)),
+        _ => decline.message.clone(),
+    };
     let detail = Detail {
-        reason: decline.message.as_deref().map(pathless),
+        reason: reason.as_deref().map(pathless),
         advice: row.advice.into(),
         why: Some(decline.why.name()),
         response_code: decline.code.clone(),

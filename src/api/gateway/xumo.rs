@@ -8,7 +8,8 @@ use super::answer::{Told, count, refusal_of, warning};
 use crate::api::envelope::{self, Detail, Refusal, Written};
 use crate::payment::card::{Run, Settlement, SettlementState, Slip};
 use crate::payment::money::{Currency, Money, Unit};
-use crate::payment::sale::{Decline, DeclineKind, Doubt, Payment, Refund, RefundState};
+use crate::payment::reason::Reason;
+use crate::payment::sale::{Decline, DeclineKind, Doubt, Method, Payment, Refund, RefundState};
 
 /// The answer of both endpoints.
 #[derive(Debug, Serialize, ToSchema)]
@@ -102,7 +103,7 @@ fn give_back_refused(decline: &Decline) -> Refusal {
         DeclineKind::Refused | DeclineKind::CancelledAtPinpad => envelope::XUMO_ERROR,
     };
     Refusal::bare(row).with(Detail {
-        reason: decline.message.clone(),
+        reason: Some(Reason::told(Method::Humo, decline)),
         advice: "No money went back. Correct what the reason names, then send the request again.".into(),
         why: Some(decline.why.name()),
         response_code: decline.code.clone(),

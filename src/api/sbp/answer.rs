@@ -154,7 +154,7 @@ fn refund(refund: &Refund) -> RefundAnswer<'_> {
         created_ms: refund.created_ms,
         error: match &refund.state {
             RefundState::Requested | RefundState::Processing | RefundState::Done => None,
-            RefundState::Refused(decline) => Some(Trouble::declined(decline)),
+            RefundState::Refused(decline) => Some(Trouble::declined(Method::Sbp, decline)),
             RefundState::InDoubt { why } => Some(Trouble::in_doubt(Method::Sbp, why)),
         },
     }

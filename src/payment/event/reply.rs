@@ -2,6 +2,7 @@
 
 use super::Subject;
 use crate::payment::card::Settlement;
+use crate::payment::money::Money;
 use crate::payment::sale::{Method, Payment, PaymentId, RefundId, State};
 use std::sync::Arc;
 
@@ -172,6 +173,20 @@ pub enum Denial {
         /// What does not fit, in words.
         why: String,
     },
+    /// More is to go back than is left of what was paid, or nothing, or another currency.
+    #[error("{paid} was paid, {left} of it can still be given back")]
+    RefundTooMuch {
+        /// What was paid.
+        paid: Money,
+        /// So much of it is neither given back nor on its way.
+        left: Money,
+    },
+    /// A part of a card sale that the PinPad can only void.
+    #[error("a sale of this shift is voided whole: give {amount} back")]
+    VoidedWhole {
+        /// All of it.
+        amount: Money,
+    },
     /// The refund does not fit.
     #[error("{why}")]
     RefundRefused {
@@ -196,4 +211,20 @@ pub enum Denial {
     /// The daemon is shutting down.
     #[error("the terminal is shutting down")]
     ShuttingDown,
+}
+
+impl Denial {
+    /// The same sentence for a till, with money counted as the door counts it that the till has knocked at.
+    #[must_use]
+    pub fn counted(&self, count: impl Fn(Money) -> String) -> String {
+        match self {
+            Self::RefundTooMuch { paid, left } => {
+                format!("{} was paid, {} of it can still be given back", count(*paid), count(*left))
+            }
+            Self::VoidedWhole { amount } => {
+                format!("a sale of this shift is voided whole: send amount {}", count(*amount))
+            }
+            other => other.to_string(),
+        }
+    }
 }

@@ -134,7 +134,7 @@ impl Step {
             }
             match verdict {
                 Verdict::Paid => self.refund_done(&payment, r)?,
-                Verdict::Absent => self.refund_became(id, r.id, RefundState::Refused(signed(name, reason)))?,
+                Verdict::Absent => self.refund_became(id, r.id, RefundState::Refused(looked_up()))?,
             }
         }
         self.done.about = Some(crate::payment::event::Subject::Payment(id));
@@ -160,7 +160,7 @@ impl Step {
                 };
                 self.approve(id, approval)
             }
-            Verdict::Absent => self.decline(id, signed(name, reason)),
+            Verdict::Absent => self.decline(id, looked_up()),
         }
     }
 
@@ -179,7 +179,8 @@ impl Step {
         let state = match verdict {
             Verdict::Paid => SettlementState::Done,
             Verdict::Absent => {
-                SettlementState::Refused { code: None, message: Some(format!("resolved by {name}: {reason}")) }
+                let message = Some("an operator has looked it up: the shift is open".to_owned());
+                SettlementState::Refused { code: None, message }
             }
         };
         self.record(Fact::SettlementResolved { settlement: s.id, resolution: signature(name, reason, evidence) })?;
@@ -225,7 +226,8 @@ fn signature(name: &str, reason: &str, evidence: Option<&str>) -> Resolution {
     Resolution { name: name.to_owned(), reason: reason.to_owned(), evidence: evidence.map(str::to_owned) }
 }
 
-/// An operator's word that nothing happened.
-fn signed(name: &str, reason: &str) -> Decline {
-    Decline { why: DeclineKind::Absent, code: None, message: Some(format!("resolved by {name}: {reason}")) }
+/// An operator's word that nothing happened. Who said so and why is in the resolution, and none of the tills' business.
+fn looked_up() -> Decline {
+    let message = Some("an operator has looked it up: no money moved".to_owned());
+    Decline { why: DeclineKind::Absent, code: None, message }
 }

@@ -232,20 +232,19 @@ impl Step {
 
     /// Void or refund, if the sale allows it.
     fn give_back_order(&self, payment: &Payment, back: &GiveBack) -> Result<PinpadOrder, Denial> {
-        let refuse = |why: String| Err(Denial::RefundRefused { why });
         if payment.method != Method::Humo {
             return Err(Denial::NotSupported { method: payment.method });
         }
         has_left(payment, back)?;
         let Some(rrn) = payment.approval.as_ref().and_then(|a| a.payment_id.clone()) else {
-            return refuse("the sale's slip has no RRN; give the money back at the PinPad itself".to_owned());
+            let why = "the sale's slip has no RRN; give the money back at the PinPad itself".to_owned();
+            return Err(Denial::RefundRefused { why });
         };
         if payment.begun_ms() < self.t.register.shift_began_ms {
             return Ok(PinpadOrder::Refund { amount: back.amount, rrn });
         }
         if back.amount != payment.amount {
-            let whole = payment.amount.minor();
-            return refuse(format!("a sale of this shift is voided whole: send amount {whole}"));
+            return Err(Denial::VoidedWhole { amount: payment.amount });
         }
         let receipt_number = payment.run.as_ref().and_then(|run| run.slip.receipt_number.clone());
         Ok(PinpadOrder::Void { amount: back.amount, rrn, receipt_number })
@@ -315,9 +314,8 @@ fn is_paid(payment: &Payment) -> Result<(), Denial> {
 fn has_left(payment: &Payment, back: &GiveBack) -> Result<(), Denial> {
     let left = payment.amount.minor().saturating_sub(payment.refunded_minor());
     if back.amount.currency() != payment.amount.currency() || back.amount.minor() > left || back.amount.minor() <= 0 {
-        let (paid, unit) = (payment.amount.minor(), payment.amount.currency().minor_name());
-        let why = format!("{paid} was paid, {left} {unit} of it can still be given back");
-        return Err(Denial::RefundRefused { why });
+        let left = Money::from_minor(left, payment.amount.currency());
+        return Err(Denial::RefundTooMuch { paid: payment.amount, left });
     }
     Ok(())
 }

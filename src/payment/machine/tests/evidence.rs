@@ -291,7 +291,7 @@ fn refunds_never_exceed_what_was_paid() {
     desk.breaks(RunEnd::Lost { why: "the cable".into() });
     assert!(matches!(desk.tries(back(10, 1, 30_000)), Ok(())), "the same refund again finds the first");
     assert_eq!(desk.payment(1).refunds.len(), 1);
-    assert!(matches!(desk.tries(back(11, 1, 20_001)), Err(Denial::RefundRefused { .. })));
+    assert!(matches!(desk.tries(back(11, 1, 20_001)), Err(Denial::RefundTooMuch { .. })));
 }
 
 #[test]
@@ -439,4 +439,15 @@ fn a_shift_that_was_closed_by_hand_settles_every_sale_known_here_and_tells_no_to
     assert_eq!(settlement.state, SettlementState::Done);
     assert_eq!((&settlement.run.slip, settlement.run.slip_text.as_str()), (&Slip::default(), ""));
     assert!(desk.t.register.shift_began_ms > began_ms, "its sales are refunded from now on, never voided");
+}
+
+#[test]
+fn who_resolved_a_doubt_and_why_is_in_the_resolution_and_not_in_what_tills_are_told() {
+    let mut desk = Desk::new();
+    desk.sells(sell(1, Method::Click, 50_000, Some(CODE)));
+    desk.answers(1, unclear());
+    desk.resolve(1, Verdict::Absent).unwrap();
+    let State::Declined(decline) = desk.state(1) else { panic!("{:?}", desk.state(1)) };
+    assert_eq!(decline.message.as_deref(), Some("an operator has looked it up: no money moved"));
+    assert_eq!(desk.payment(1).resolution.as_ref().map(|r| (&*r.name, &*r.reason)), Some(("anna", "seen")));
 }

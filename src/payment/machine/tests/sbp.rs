@@ -259,7 +259,7 @@ fn refunds_go_in_parts_and_never_above_what_was_paid() {
     desk.told(1, QrStatus::Paid);
     desk.gives_back(51, 1, 4_000).unwrap();
     assert!(matches!(desk.ordered()[..], [SbpOrder::Refund { .. }]));
-    assert!(matches!(desk.gives_back(52, 1, 6_001), Err(Denial::RefundRefused { .. })));
+    assert!(matches!(desk.gives_back(52, 1, 6_001), Err(Denial::RefundTooMuch { .. })));
     desk.bank_says(1, 51, RefundOutcome::Accepted { request_id: "BR1".into() });
     assert!(matches!(desk.ordered()[..], [SbpOrder::AskRefund { .. }]));
     assert!(
@@ -281,7 +281,7 @@ fn a_lost_answer_to_a_refund_is_asked_about_and_never_sent_again() {
     desk.gives_back(51, 1, 10_000).unwrap();
     desk.bank_says(1, 51, RefundOutcome::InDoubt { text: "cut".into() });
     assert!(matches!(desk.ordered()[..], [SbpOrder::AskRefund { .. }]));
-    assert!(matches!(desk.gives_back(52, 1, 1), Err(Denial::RefundRefused { .. })), "it may be on its way");
+    assert!(matches!(desk.gives_back(52, 1, 1), Err(Denial::RefundTooMuch { .. })), "it may be on its way");
     desk.bank_says(1, 51, RefundOutcome::NotSent { text: "late".into() });
     assert!(matches!(desk.refund_state(1, 51), RefundState::InDoubt { .. }), "it was sent, or there were no doubt");
     desk.does(Event::Started);
