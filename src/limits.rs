@@ -310,8 +310,8 @@ limits! {
     QRM_TIMEOUT_MS: u64 = 15_000;
     /// Questions about statuses over REST, a minute, while no socket can be had. Default of `polls_per_minute`.
     QRM_POLLS_A_MINUTE_MAX: u32 = 60;
-    /// SBP codes that are watched at once, those that were called off included; past it no new one is asked for.
-    SBP_CODES_MAX: usize = 256;
+    /// SBP codes that are watched at once, those that were called off included. A till may have as many of them as are left free for the others: half, where it is alone.
+    SBP_CODES_MAX: usize = 512;
     /// How long a QR terminal's list of products is used before QRManager is asked for it again: prices change within a day, not within a sale.
     PRODUCTS_REFRESH_EVERY_MS: u64 = 300_000;
     /// Before QRManager is asked again for a list of products that it did not give while an earlier one is known: a till does not wait for each.

@@ -115,7 +115,11 @@ pub fn refused(denial: &Denial, about: Option<&Payment>) {
         _ => {}
     }
     match denial {
-        Denial::NotConfigured { .. } | Denial::SalesClosed { .. } | Denial::Store { .. } | Denial::Overloaded => {
+        Denial::NotConfigured { .. }
+        | Denial::SalesClosed { .. }
+        | Denial::CodesOpen { .. }
+        | Denial::Store { .. }
+        | Denial::Overloaded => {
             tracing::warn!(%denial, "a till was refused");
         }
         _ => tracing::info!(%denial, "a till was refused"),

@@ -213,6 +213,8 @@ impl From<&Denial> for Refusal {
             D::PinpadBusy => because(PINPAD_BUSY),
             D::PinpadInDoubt { .. } => because(PINPAD_IN_DOUBT),
             D::PinpadAbsent { .. } => because(PINPAD_ABSENT),
+            // SBP is sold at other doors.
+            D::CodesOpen { .. } => because(BUSY),
             D::SalesClosed { .. } => because(SALES_CLOSED),
             D::TokenReused { of } => because(TOKEN_REUSED).about(*of),
             D::CodeUsed { by } => because(CODE_USED).about(*by),

@@ -68,6 +68,7 @@ table! {
     NOT_JSON = "not_json" 415 "Send the body as application/json, in UTF-8.";
     INTERNAL = "internal_error" 500 "Ask GET /api/v1/payment/{id}/retrieve before selling again, and report the terminal's log.";
     NOT_CONFIGURED = "not_configured" 503 "Set the method up in tolov.toml, with its key in the credentials and [merchant]. Nothing was started.";
+    CODES_OPEN = "sbp_codes_open" 503 "Take the money in another way: SBP is sold to this till again when one of its codes is paid or has ended, a day after it was made at the latest.";
     SALES_CLOSED = "sales_closed" 503 "Call the operator: somebody has to sign before this terminal sells again.";
     STORE_FAILED = "store_failed" 503 "Nothing was started. Call the operator if it lasts: the terminal's disk needs care.";
     OVERLOADED = "overloaded" 503 "Send this request again, with the same token, in a moment.";
@@ -193,6 +194,7 @@ impl From<&Denial> for Problem {
             D::PinpadBusy | D::SettlementRefused { .. } => because(PINPAD_BUSY),
             D::PinpadInDoubt { .. } => because(PINPAD_IN_DOUBT),
             D::PinpadAbsent { .. } => because(PINPAD_ABSENT),
+            D::CodesOpen { .. } => because(CODES_OPEN),
             D::SalesClosed { .. } => because(SALES_CLOSED),
             D::TokenReused { of } => because(TOKEN_REUSED).about(*of),
             D::CodeUsed { by } => because(CODE_USED).about(*by),

@@ -84,6 +84,11 @@ fn everything(picture: &Snapshot, beside: &Beside<'_>) -> Vec<String> {
 
 /// What is in the way of one method.
 fn in_the_way(picture: &Snapshot, method: Method) -> Option<String> {
+    if method == Method::Sbp && picture.short_of_codes {
+        return Some(
+            "a till has as many open SBP codes as it may have, and is sold none until one has ended".to_owned(),
+        );
+    }
     if method != Method::Humo {
         return None;
     }

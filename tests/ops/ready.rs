@@ -100,6 +100,14 @@ impl Desk {
         desk.pinpad_loses(effects);
         desk
     }
+
+    /// A till has sold by as many codes as it may: by one.
+    fn with_its_codes() -> Self {
+        let mut desk = Self::plugged();
+        let Event::Sell(sale) = sale(Method::Sbp, 1) else { unreachable!("it is one") };
+        assert_eq!(desk.asks(Event::Sell(Sell { display: false, ..sale })).0, Ok(()));
+        desk
+    }
 }
 
 fn sale(method: Method, number: u128) -> Event {
@@ -141,6 +149,7 @@ fn situations() -> Vec<Situation> {
             },
             &[Click, Payme, Sbp],
         ),
+        ("a till has its share of SBP codes", Desk::with_its_codes, &[Humo, Click, Payme]),
         (
             "the PinPad is being asked",
             || {

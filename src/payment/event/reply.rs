@@ -105,6 +105,15 @@ pub enum Denial {
         /// What to do.
         why: String,
     },
+    /// The till has its share of SBP codes that may still be paid.
+    #[error(
+        "{count} SBP codes of this till can still be paid, those that were called off included: no more are watched for one till; the next can be \
+         made when one of them is paid or has ended"
+    )]
+    CodesOpen {
+        /// So many.
+        count: usize,
+    },
     /// Sales are closed.
     #[error("sales are closed: {why}")]
     SalesClosed {

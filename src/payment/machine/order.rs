@@ -175,7 +175,7 @@ impl Step {
         }
         let run = if by_code || method != Method::Humo { None } else { self.card_run(payment, accept)? };
         let link_id = match &payment.sbp {
-            Some(sbp) => self.room_for_code(&sbp.ask)?,
+            Some(sbp) => self.room_for_code(payment.till(), &sbp.ask)?,
             None => None,
         };
         self.wish(ask)?;

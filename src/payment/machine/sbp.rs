@@ -1,13 +1,13 @@
 //! SBP: codes that the terminal shows, their end as QRManager tells it, refunds through it, and cash links.
 
-use std::sync::Arc;
+mod room;
 
 use super::{Rejection, Step};
 use crate::payment::event::{Denial, Effect, GiveBack, RegisterLink, Sell, Subject};
 use crate::payment::fact::Fact;
 use crate::payment::sale::{
     Approval, CancelledBy, Decline, DeclineKind, Doubt, Method, Payment, PaymentId, RefundId, RefundKind, RefundState,
-    State,
+    State, Token,
 };
 use crate::payment::sbp::{
     CashLink, CodeOutcome, LinkOutcome, LinkState, QrCode, QrStatus, RefundOutcome, Sbp, SbpAsk, SbpHeard, SbpOrder,
@@ -18,7 +18,7 @@ impl Step {
     pub(super) fn sell_by_shown_code(&mut self, sell: &Sell) -> Result<(), Rejection> {
         let ask = sell.sbp.as_deref().cloned().unwrap_or_default();
         let sbp = self.t.shown_code(ask)?;
-        let link_id = self.room_for_code(&sbp.ask)?;
+        let link_id = self.room_for_code(sell.token.as_ref().map_or("", Token::till), &sbp.ask)?;
         self.record(Fact::Opened {
             payment: sell.id,
             method: Method::Sbp,
@@ -38,11 +38,10 @@ impl Step {
         Ok(())
     }
 
-    /// One more code can be watched; at a cash link, the name of the link, which has to be idle.
-    pub(super) fn room_for_code(&self, ask: &SbpAsk) -> Result<Option<String>, Denial> {
-        let open = |p: &&Arc<Payment>| p.state != State::Created && p.sbp.as_ref().is_some_and(|sbp| !sbp.watch_over);
-        if self.t.payments.values().filter(open).count() >= self.t.policy.sbp_open_max {
-            return Err(Denial::Overloaded);
+    /// One more code of that till can be watched; at a cash link, the name of the link, which has to be idle.
+    pub(super) fn room_for_code(&self, till: &str, ask: &SbpAsk) -> Result<Option<String>, Denial> {
+        if !self.t.has_room_for_code(till) {
+            return Err(Denial::CodesOpen { count: self.t.open_codes().filter(|p| p.till() == till).count() });
         }
         if ask.cash_link { self.idle_link(&ask.profile).map(Some) } else { Ok(None) }
     }

@@ -16,7 +16,7 @@ fn qr_terminals() -> Desk {
     let mut desk = Desk::new();
     let policy = std::sync::Arc::make_mut(&mut desk.t.policy);
     policy.sbp = [("main".to_owned(), Some(crate::payment::sbp::Ofd::Atol)), ("bare".to_owned(), None)].into();
-    policy.sbp_open_max = 4;
+    policy.sbp_open_max = 8;
     desk
 }
 
@@ -227,10 +227,26 @@ fn a_lost_answer_to_a_code_is_harmless_and_one_that_was_never_sent_too() {
 #[test]
 fn codes_beside_the_display_are_many_but_bounded() {
     let mut desk = qr_terminals();
+    let of = |till: &str, number: u128| {
+        let token = Some(Token { key: format!("{till}/sale{number}"), digest: "d".into() });
+        Sell { display: false, token, ..ask(number, "main") }
+    };
     for number in 1..=4 {
-        desk.shows(Sell { display: false, ..ask(number, "main") });
+        assert!(!desk.t.is_short_of_codes());
+        desk.shows(of("a", number));
+        desk.does(Event::Cancel { payment: Some(id(number)), operator: false });
     }
-    assert_eq!(desk.tries(Event::Sell(Sell { display: false, ..ask(5, "main") })), Err(Denial::Overloaded));
+    assert!(desk.t.is_short_of_codes());
+    let refused = desk.tries(Event::Sell(of("a", 5)));
+    assert_eq!(refused, Err(Denial::CodesOpen { count: 4 }), "a code that was called off can still be paid");
+    for (till, number) in [("b", 6), ("b", 7), ("c", 8)] {
+        desk.shows(of(till, number));
+    }
+    assert_eq!(desk.tries(Event::Sell(of("b", 9))), Err(Denial::CodesOpen { count: 2 }), "its share is smaller now");
+    for number in 1..=4 {
+        desk.told(number, QrStatus::Expired);
+    }
+    desk.shows(of("a", 5));
 }
 
 #[test]
