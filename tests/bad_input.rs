@@ -300,6 +300,16 @@ async fn wrong_paths_methods_types_and_headers_are_told_in_the_envelope() {
     is_refused(&till.send(foreign.as_bytes()).await, 403, 961);
     let head = till.send(&request("HEAD", "/payment/xumo_close", &[], b"")).await;
     assert_eq!((head.status, head.body.as_str()), (405, ""), "a HEAD must not close the shift");
+    let allowed = |heard: &Heard| {
+        let told =
+            heard.head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("allow: ").map(str::to_owned));
+        let mut served: Vec<String> = told.unwrap_or_default().split(", ").map(str::to_owned).collect();
+        served.sort();
+        served.join(" ")
+    };
+    assert_eq!(allowed(&head), "get post");
+    assert_eq!(allowed(&till.send(&request("HEAD", "/payment/click", &[], b"")).await), "post");
+    assert_eq!(allowed(&till.send(&request("DELETE", "/health/live", &[], b"")).await), "get", "HEAD is not served");
     let large = till.send(&request("POST", "/payment/click", &[("X-Large", &"x".repeat(20_000))], b"{}")).await;
     assert_eq!(large.status, 431);
     assert_eq!(till.send(b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n").await.status, 400, "TLS on a plain port");

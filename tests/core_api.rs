@@ -334,3 +334,62 @@ async fn a_sale_of_another_door_is_retrieved_here_too() {
         (&json!("paid"), &json!({"user_id": "", "method_id": "click"}))
     );
 }
+
+#[tokio::test]
+async fn money_that_comes_after_a_no_is_what_every_token_of_the_payment_repeats_from_then_on() {
+    let (counter, _dir) = open(vec![], vec![]).await;
+    let order = Order::new(&counter, "one", "sbp").await;
+    assert_eq!(order.accept("a", None).await.json()["payment_status"], "awaiting_payer");
+    let cancel = r#"{"idempotency_token":"c"}"#;
+    let off = order.ask("cancel", cancel).await;
+    assert_eq!(off.json()["payment_status"], "cancelled");
+    let accepted = order.accept("a", None).await;
+    assert_eq!(accepted.json()["payment_status"], "cancelled");
+    assert_eq!((order.ask("cancel", cancel).await.body, order.accept("a", None).await.body), (off.body, accepted.body));
+
+    counter.pays(&order.1).await;
+    assert_eq!(order.look("retrieve").await["payment"]["late"], true);
+    let (off, accepted) = (order.ask("cancel", cancel).await, order.accept("a", None).await);
+    for told in [&off, &accepted] {
+        assert_eq!(told.json()["payment_status"], "paid", "a till that hears the old no sells again: {told:?}");
+    }
+    order.ask("refund?wait=5", r#"{"idempotency_token":"r"}"#).await;
+    assert_eq!((order.ask("cancel", cancel).await.body, order.accept("a", None).await.body), (off.body, accepted.body));
+}
+
+#[tokio::test]
+async fn a_payment_of_a_sum_that_is_in_doubt_is_accepted_with_a_warning() {
+    let (counter, _dir) = open(vec![Reply::HangsUp, paid("2")], vec![]).await;
+    let doubtful = Order::new(&counter, "one", "click").await;
+    assert_eq!(doubtful.accept("a", Some(CODE)).await.json()["payment_status"], "in_doubt");
+    let next = Order::new(&counter, "two", "click").await;
+    let told = next.accept("b", Some("880101698207133393")).await.json();
+    assert_eq!((&told["payment_status"], &told["warned_of"]), (&json!("paid"), &json!(doubtful.1)));
+    assert_eq!(next.look("retrieve").await["payment"]["warned_of"], json!(doubtful.1));
+}
+
+#[tokio::test]
+async fn where_no_qr_terminal_is_set_up_its_name_changes_nothing_and_what_to_add_is_said() {
+    let settings = || tolov::api::ApiSettings { sbp: Default::default(), ..bench::settings() };
+    let (counter, _dir) = Counter::open(Setup { methods: vec![Method::Click], settings, ..Setup::default() }).await;
+    for method in ["sbp", "sbp:main"] {
+        let told =
+            is_problem(&counter.ask("/api/v1/payment/create", &create("one", method)).await, 503, "not_configured");
+        assert!(told["message"].as_str().unwrap().contains("add [qrm.main]"), "{told}");
+    }
+    let told = is_problem(&counter.ask("/api/v1/payment/create", &create("one", "humo")).await, 503, "not_configured");
+    assert!(told["message"].as_str().unwrap().contains("add [humo] and [merchant]"), "{told}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_of_the_field_that_is_wrong() {
+    let (counter, _dir) = open(vec![], vec![]).await;
+    let twice = create("one", "click").replace("\"method_id\"", "\"amount\": 1, \"method_id\"");
+    let told = is_problem(&counter.ask("/api/v1/payment/create", &twice).await, 400, "validation_error");
+    assert!(told["fields"]["money_info"][0].as_str().unwrap().contains("\"amount\" stands twice"), "{told}");
+
+    let order = Order::new(&counter, "one", "click").await;
+    let path = format!("/api/v1/payment/{}/retrieve/status?wait=1&seen=bogus", order.1);
+    let told = is_problem(&counter.look(&path).await, 400, "validation_error");
+    assert!(told["fields"]["seen"].is_array(), "{told}");
+}

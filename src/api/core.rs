@@ -115,8 +115,11 @@ pub(super) async fn edit(State(api): State<Api>, id: Id, knock: Knock) -> Result
 pub(super) async fn cancel(State(api): State<Api>, id: Id, knock: Knock) -> Result<Written, Problem> {
     let id = named(id)?;
     let (token, reason) = CancelRequest::read(&knock.body)?.asked(knock.till(), id);
-    asked(&api, Ask { payment: id, token, what: Asked::Cancel { reason } }).await?;
-    Ok(Written::of(200, &answer::cancelled(id)))
+    let ticket = asked(&api, Ask { payment: id, token, what: Asked::Cancel { reason } }).await?;
+    match &ticket.first {
+        Reply::Payment(payment) => Ok(Written::of(200, &answer::cancelled(payment))),
+        other => Err(unexpected(other)),
+    }
 }
 
 /// Take the money of a created payment.

@@ -182,6 +182,11 @@ impl Refusal {
         self
     }
 
+    /// `error.code`.
+    pub(super) fn code(&self) -> i64 {
+        self.code
+    }
+
     /// `error.message`.
     pub(super) fn message(&self) -> &str {
         &self.message

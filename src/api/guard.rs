@@ -3,7 +3,7 @@
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::future::poll_fn;
@@ -12,6 +12,7 @@ use std::pin::pin;
 use tracing::Instrument as _;
 
 use super::envelope::{self, Refusal};
+use super::json::FieldErrors;
 use super::listen::Peer;
 use super::{Api, ApiSettings, origin, sbp};
 use crate::config::Bearer;
@@ -46,7 +47,12 @@ pub(super) async fn check(State(api): State<Api>, mut request: Request, next: Ne
                 tracing::warn!(peer, refusal = refusal.message(), "a request was turned away");
             }
             let comes_again = refusal.message() == envelope::OVERLOADED.name;
-            let answer = sbp::refused(request.uri().path(), refusal);
+            let mut answer = sbp::refused(request.uri().path(), refusal);
+            if answer.status() == StatusCode::METHOD_NOT_ALLOWED
+                && let Some(served) = served_at(&api, &request)
+            {
+                answer.headers_mut().insert(header::ALLOW, served);
+            }
             if comes_again { envelope::come_again(answer) } else { answer }
         }
     };
@@ -54,6 +60,11 @@ pub(super) async fn check(State(api): State<Api>, mut request: Request, next: Ne
         Some(page) => origin::opened(answer, page),
         None => answer,
     }
+}
+
+/// What a path is served for, by the description of this surface.
+fn served_at(api: &Api, request: &Request) -> Option<HeaderValue> {
+    api.described.methods_at(&api.settings, request.uri().path()).parse().ok()
 }
 
 /// A wrong token: told once in the log, and answered later each time.
@@ -220,7 +231,7 @@ async fn read(body: Body, most: usize) -> Result<Bytes, Refusal> {
     let mut kept = Vec::new();
     let mut seen = 0_usize;
     while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        let frame = frame.map_err(|_| Refusal::because(envelope::VALIDATION, "the body broke off"))?;
+        let frame = frame.map_err(|_| Refusal::from(&FieldErrors::of_body("The body broke off.")))?;
         let Some(data) = frame.data_ref() else { continue };
         seen = seen.saturating_add(data.len());
         if seen <= most {

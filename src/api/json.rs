@@ -271,9 +271,17 @@ impl<'a> Fields<'a> {
         otherwise: &str,
         look: impl FnOnce(&mut Fields<'a>) -> Option<T>,
     ) -> Option<T> {
-        let Ok(object) = serde_json::from_str::<Object<'a>>(value.get()) else {
-            self.mistake(name, otherwise);
-            return None;
+        let object = match serde_json::from_str::<Object<'a>>(value.get()) {
+            Ok(object) => object,
+            // It is an object, and what is wrong with it is told.
+            Err(error) if value.get().starts_with('{') => {
+                self.mistake(name, format!("This is no JSON object of ours: {error}."));
+                return None;
+            }
+            Err(_) => {
+                self.mistake(name, otherwise);
+                return None;
+            }
         };
         let mut fields = Fields { known: object.0, errors: FieldErrors::default() };
         let made = look(&mut fields);

@@ -61,6 +61,20 @@ impl Described {
         self.document.get_or_init(|| document(settings).to_string().into()).clone()
     }
 
+    /// The methods that a path is served for, as `Allow` names them.
+    pub(super) fn methods_at(&self, settings: &ApiSettings, path: &str) -> String {
+        let document: Value = serde_json::from_slice(&self.document(settings)).unwrap_or_default();
+        let is_one = |part: (&str, &str)| part.0 == part.1 || part.0.starts_with('{');
+        let fits = |known: &str| {
+            known.split('/').count() == path.split('/').count() && known.split('/').zip(path.split('/')).all(is_one)
+        };
+        let known = document["paths"].as_object().into_iter().flatten();
+        // A path without a name in it comes before one with: /payment/cancel is no payment.
+        let item = known.filter(|(known, _)| fits(known)).min_by_key(|(known, _)| known.contains('{'));
+        let served = |method: &&str| item.is_some_and(|(_, item)| item[method].is_object());
+        ["get", "post"].into_iter().filter(served).map(str::to_uppercase).collect::<Vec<_>>().join(", ")
+    }
+
     /// The same for people.
     pub(super) fn page(&self, settings: &ApiSettings) -> Bytes {
         self.page.get_or_init(|| reference::page(&document(settings)).into()).clone()

@@ -45,12 +45,12 @@ table! {
     PARKED = "receipt_parked" 200 "Correct the document as the message says and POST it again, or call the operator.";
     VALIDATION = "validation_error" 400 "Correct the fields that are named and send the request again.";
     RECEIPT_REFUSED = "receipt_refused" 400 "Correct the receipt: it does not fit its sale or its QR terminal.";
-    INVALID_STATUS = "invalid_status" 400 "Only a payment that is not accepted is edited, and only one before the bank is at work is cancelled. Ask GET /api/v1/payment/{id}/retrieve where it stands.";
+    INVALID_STATUS = "invalid_status" 400 "Ask GET /api/v1/payment/{id}/retrieve where it stands: a payment is edited or accepted while it is created, and cancelled until the bank is at work.";
     ACCESS = "acces_error" 403 "Send the till's token in x_auth_token, from the till program and to the terminal's own address.";
     NOT_FOUND = "not_found" 404 "Check the path and the transaction_id.";
     METHOD_NOT_ALLOWED = "method_not_allowed" 405 "Use the method that the Allow header names.";
     TOO_SLOW = "too_slow" 408 "Send the whole body at once.";
-    BUSY = "busy" 409 "Finish or cancel the payment at the counter, or send display: false, then send this request again.";
+    BUSY = "busy" 409 "Finish or cancel the payment at the counter, then send this request again; an SBP code may be left to the till's own screen by display: false.";
     TOKEN_REUSED = "token_reused" 409 "Draw a new idempotency_token for each new request; keep the old one only to repeat the same request.";
     CODE_USED = "code_used" 409 "This code has paid, or may have paid, another payment: ask the customer for a new one.";
     PINPAD_BUSY = "pinpad_busy" 409 "Send this request again, with the same token, in a few seconds.";
@@ -229,9 +229,9 @@ impl From<&Refusal> for Problem {
             (envelope::NOT_JSON, NOT_JSON),
             (envelope::OVERLOADED, OVERLOADED),
         ];
-        let row = rows.into_iter().find(|(theirs, _)| theirs.name == refusal.message()).map(|(_, ours)| ours);
+        let row = rows.into_iter().find(|(theirs, _)| theirs.code == refusal.code()).map(|(_, ours)| ours);
         // Its paths of files are out already; the path that was asked for stays.
-        let message = refusal.reason().unwrap_or_default().to_owned();
+        let message = refusal.reason().unwrap_or(refusal.message()).to_owned();
         Self { message, ..Self::because(row.unwrap_or(INTERNAL), "") }
     }
 }

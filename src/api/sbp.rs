@@ -9,6 +9,7 @@ mod questions;
 pub(super) mod receipt;
 mod request;
 
+pub(super) use answer::refund_warnings;
 pub use questions::{Asked, Card, Loyal, Product, Products, QuestionError, Questions};
 pub(super) use receipt::{AtolDocument, OfdRuDocument, read_document};
 pub(super) use request::{meant, token, token_of};

@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::header;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
@@ -120,8 +121,9 @@ async fn unknown_path(request: Request) -> Response {
 }
 
 async fn wrong_method(request: Request) -> Response {
-    let (method, path) = (request.method(), request.uri().path());
-    sbp::refused(path, Refusal::because(envelope::METHOD_NOT_ALLOWED, format!("{path} is not served for {method}")))
+    let path = request.uri().path();
+    let reason = format!("{path} is not served by this method");
+    sbp::refused(path, Refusal::because(envelope::METHOD_NOT_ALLOWED, reason))
 }
 
 /// A bug in a handler costs one answer. The payment is the driver's, and goes on.
@@ -154,6 +156,17 @@ async fn serve_one(stream: Stream, peer: Peer, router: Router, seat: Seat) {
     }
 }
 
+/// A router that serves GET says that it serves HEAD, too, and says so behind every layer.
+fn without_head(mut answer: Response) -> Response {
+    let allowed = answer.headers().get(header::ALLOW).and_then(|allowed| allowed.to_str().ok());
+    let served: Option<Vec<&str>> =
+        allowed.map(|allowed| allowed.split(',').map(str::trim).filter(|method| *method != "HEAD").collect());
+    if let Some(Ok(served)) = served.map(|served| served.join(", ").parse()) {
+        answer.headers_mut().insert(header::ALLOW, served);
+    }
+    answer
+}
+
 /// One connection, one request after another.
 async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, pace: Pace, router: Router, seat: Seat) {
     let seat = Arc::new(seat);
@@ -164,7 +177,8 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, pace:
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(place.clone());
         request.extensions_mut().insert(takes.clone());
-        inner.call(request)
+        let answer = inner.call(request);
+        async move { answer.await.map(without_head) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())

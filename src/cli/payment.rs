@@ -120,8 +120,12 @@ pub(super) fn detail(found: &PaymentDetail) -> String {
         ("asked", asked(found)),
     ];
     if let Some(parties) = &found.parties {
-        lines.push(("from", parties.sender_id.clone()));
-        lines.push(("to", format!("{} by {}", parties.recipcient_id, parties.method_id)));
+        if !parties.sender_id.is_empty() {
+            lines.push(("from", parties.sender_id.clone()));
+        }
+        if !parties.recipcient_id.is_empty() {
+            lines.push(("to", format!("{} by {}", parties.recipcient_id, parties.method_id)));
+        }
     }
     let named = if row.method == "humo" { "RRN" } else { "payment_id" };
     let optional = [

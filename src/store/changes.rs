@@ -102,6 +102,9 @@ pub(super) const FIRST_FROM: &str =
 /// The first of those that go on that changed at or after a time.
 const FIRST_OPEN: &str = "SELECT min(line) FROM payment WHERE resident = 1 AND updated_ms >= ?1";
 
+/// The last of those that go on that changed before a time.
+const LAST_OPEN_BEFORE: &str = "SELECT max(line) FROM payment WHERE resident = 1 AND updated_ms < ?1";
+
 /// The last line before the first change of a payment at or after a time: times go up with the lines, so that halving finds it.
 pub(super) fn line_before(conn: &Connection, at_ms: UnixMs) -> rusqlite::Result<i64> {
     let moment = conn.unchecked_transaction()?;
@@ -117,6 +120,9 @@ pub(super) fn line_before(conn: &Connection, at_ms: UnixMs) -> rusqlite::Result<
             _ => high = middle,
         }
     }
+    // Of those that go on, the ones that have not changed since are behind it.
+    let behind: Option<i64> = moment.prepare_cached(LAST_OPEN_BEFORE)?.query_row([at_ms], |row| row.get(0))?;
+    let low = behind.map_or(low, |behind| low.max(behind + 1));
     let open: Option<i64> = moment.prepare_cached(FIRST_OPEN)?.query_row([at_ms], |row| row.get(0))?;
     moment.finish()?;
     Ok(open.map_or(low, |open| open.min(low)) - 1)

@@ -137,6 +137,19 @@ impl<'a, D: DrawTarget<Color = Rgb565>> Painter<'a, D> {
         icons::disc(self.target, icon, Point::new(x + width / 2, BAND / 2), (tone.ground(), tone.ink()))
     }
 
+    /// Words in the place of that sign.
+    pub(super) fn block_saying(&mut self, tone: Tone, words: &str, x: i32, width: i32) -> Result<(), D::Error> {
+        self.fill(x, 0, width, BAND, tone.ground())?;
+        let (height, lines) = Place::Block.set(words);
+        let mut y = (BAND - height.line() * count(&lines)) / 2;
+        for line in lines {
+            let left = x + (width - height.width(&line)) / 2;
+            self.line(&line, Point::new(left, y), height, (tone.ink(), tone.ground()))?;
+            y += height.line();
+        }
+        Ok(())
+    }
+
     /// The amount in the middle, as large as fits, but no larger than `largest`, with its unit at its feet. Returns where it ends below.
     pub(super) fn amount(&mut self, money: Money, top: i32, largest: Height) -> Result<i32, D::Error> {
         let (number, unit) = text::amount(money, self.language);

@@ -138,4 +138,6 @@ async fn a_refund_of_a_sale_with_a_receipt_says_that_the_returns_receipt_is_to_b
     counter.ask(&path(&id), &atol("payer@mail.ru").to_string()).await;
     let told = counter.ask(&format!("/api/v1/sbp/sale/{id}/refund"), r#"{"idempotency_token":"r"}"#).await.json();
     assert!(told["warnings"][0].as_str().unwrap().contains("no receipt for a refund"), "{told:#}");
+    let core = counter.look(&format!("/api/v1/payment/{id}/refund")).await.json();
+    assert_eq!(core["refunds"][0]["warnings"], told["warnings"], "the other door says so, too");
 }

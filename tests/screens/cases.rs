@@ -262,6 +262,8 @@ fn shown_code_states() -> Vec<(&'static str, Snapshot)> {
         Arc::make_mut(last).method = Method::Sbp;
     }
     let by = CancelledBy::Till;
+    let mut warned = sbp(1_249, State::AwaitingPayer, None);
+    warned.warned_of = Some(PaymentId(Uuid::nil()));
     vec![
         ("scan_with_phone_large_amount", fresh(sbp(999_999, State::AwaitingPayer, None))),
         ("scan_sticker", fresh(sticker)),
@@ -271,6 +273,9 @@ fn shown_code_states() -> Vec<(&'static str, Snapshot)> {
         ("cancelled_code", last(sbp(1_249, State::Cancelled { by }, None))),
         ("in_doubt_shown_code", last(sbp(1_249, State::InDoubt { why: Doubt::Restart }, None))),
         ("cancelled_by_provider", last(sbp(1_249, State::Cancelled { by: CancelledBy::Provider }, None))),
+        ("scan_with_phone_same_amount", fresh(warned.clone())),
+        ("scan_with_phone_same_amount", fresh(warned.clone())),
+        ("scan_with_phone_same_amount", fresh(warned)),
     ]
 }
 

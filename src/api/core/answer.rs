@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::api::Room;
+use crate::api::sbp::refund_warnings;
 use crate::api::trouble::Trouble;
 use crate::clock;
 use crate::payment::money::Money;
@@ -77,6 +78,10 @@ pub(super) struct Taken {
     /// What the customer pays by, once QRManager has made it and while the payment awaits its payer (SBP).
     #[serde(skip_serializing_if = "Option::is_none")]
     qr_link: Option<String>,
+    /// Another payment of the same amount that was in doubt when this one was accepted: make sure that this customer has not paid twice.
+    #[schema(value_type = Option<String>, format = "uuid")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warned_of: Option<PaymentId>,
     /// Why it is not paid.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Trouble>,
@@ -84,21 +89,23 @@ pub(super) struct Taken {
 
 /// An edit's answer is the same for ever.
 pub(super) fn edited(id: PaymentId) -> Taken {
-    Taken { transaction_id: id, payment_status: State::Created.name(), qr_link: None, error: None }
+    Taken { transaction_id: id, payment_status: State::Created.name(), qr_link: None, warned_of: None, error: None }
 }
 
-/// A cancel's answer is the same for ever.
-pub(super) fn cancelled(id: PaymentId) -> Taken {
-    Taken { transaction_id: id, payment_status: "cancelled", qr_link: None, error: None }
+/// A cancel's answer is the same for as long as that is true: a till that repeats it after money has come all the same must not sell again.
+pub(super) fn cancelled(payment: &Payment) -> Taken {
+    let state = payment.answer.as_ref().map_or(&payment.state, |first| &first.state);
+    Taken { transaction_id: payment.id, payment_status: state.name(), qr_link: None, warned_of: None, error: None }
 }
 
-/// The payment as it stands; once it has ended, as it ended first, so that a repeat hears the same for ever.
+/// The payment as it stands; once it has ended, as it ended, so that a repeat hears the same for ever. Money that came after a "no" is its end.
 pub(super) fn accepted(api: &Room, payment: &Payment) -> Taken {
     let state = payment.answer.as_ref().map_or(&payment.state, |first| &first.state);
     Taken {
         transaction_id: payment.id,
         payment_status: state.name(),
         qr_link: qr_link(api, payment),
+        warned_of: payment.warned_of,
         error: Trouble::of(payment.method, state),
     }
 }
@@ -227,6 +234,8 @@ pub(super) struct PaymentRefund {
     /// When the till asked, RFC 3339.
     #[schema(format = "date-time")]
     created_at: String,
+    /// What somebody should know and may have to do.
+    warnings: Vec<String>,
     /// Why it is not done; `null` while all goes well.
     error: Option<Trouble>,
 }
@@ -240,6 +249,7 @@ pub(super) fn refund(payment: &Payment, refund: &Refund) -> PaymentRefund {
         amount: refund.amount.into(),
         currency: refund.amount.currency().code(),
         created_at: clock::timestamp(refund.created_ms).to_string(),
+        warnings: refund_warnings(payment),
         error: match &refund.state {
             RefundState::Requested | RefundState::Processing | RefundState::Done => None,
             RefundState::Refused(decline) => Some(Trouble::declined(payment.method, decline)),

@@ -58,7 +58,7 @@ pub(in crate::api) async fn list(State(api): State<Api>, uri: Uri) -> Result<Wri
     let filter = ChangeFilter {
         after: 0,
         method: query.get("method").map(method).transpose()?,
-        state: query.get("status").map(wait::seen).transpose()?.map(str::to_owned),
+        state: query.get("status").map(|text| wait::status_in("status", text)).transpose()?.map(str::to_owned),
         order_id: query.get("order_id").map(str::to_owned),
         limit: query.get("limit").map_or(Ok(limits::PAYMENTS_LISTED_LEN), limit)?,
         look_at: limits::PAYMENTS_LOOKED_AT_MAX,

@@ -259,7 +259,9 @@ fn method(fields: &mut Fields<'_>, settings: &ApiSettings) -> Option<Named> {
         ("click", None) => (Some(Method::Click), None),
         ("payme", None) => (Some(Method::Payme), None),
         // Where no QR terminal is set up, the machine says so.
-        ("sbp", None) if settings.sbp.is_empty() => (Some(Method::Sbp), shown(String::new())),
+        ("sbp", profile) if settings.sbp.is_empty() => {
+            (Some(Method::Sbp), shown(profile.unwrap_or_default().to_owned()))
+        }
         ("sbp", profile) => match meant(profile, &settings.sbp) {
             Ok(profile) => (Some(Method::Sbp), shown(profile)),
             Err(why) => {

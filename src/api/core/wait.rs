@@ -35,7 +35,7 @@ use crate::payment::sale::{PaymentId, State as Stands};
 pub(in crate::api) async fn status(State(api): State<Api>, id: Id, request: Request) -> Result<Written, Problem> {
     let query = Query::read(request.uri())?;
     let wait_ms = wait_ms(&query)?;
-    let seen = query.get("seen").map(seen).transpose()?;
+    let seen = query.get("seen").map(|text| status_in("seen", text)).transpose()?;
     if wait_ms == 0 {
         let payment = known(&api, id).await?;
         return Ok(Written::of(200, &Status { payment_status: payment.state.name() }));
@@ -55,10 +55,10 @@ pub(super) fn wait_ms(query: &Query) -> Result<u64, FieldErrors> {
     Ok(seconds * 1_000)
 }
 
-/// A status by its name.
-pub(super) fn seen(text: &str) -> Result<&'static str, FieldErrors> {
+/// A status by its name, in the parameter `named` of a query.
+pub(super) fn status_in(named: &str, text: &str) -> Result<&'static str, FieldErrors> {
     let known = Stands::NAMES.into_iter().find(|name| *name == text);
-    known.ok_or_else(|| FieldErrors::of("status", format!("One of {}.", Stands::NAMES.join(", "))))
+    known.ok_or_else(|| FieldErrors::of(named, format!("One of {}.", Stands::NAMES.join(", "))))
 }
 
 /// Where the payment stands once that is not what was `seen`, or what it is now; as it is, when the time is over or the terminal stops.

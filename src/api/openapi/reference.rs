@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
-use crate::api::problem;
+use crate::api::{envelope, problem};
 
 /// Loads nothing, runs nothing.
 pub(in crate::api) const POLICY: &str =
@@ -40,13 +40,22 @@ pub(super) fn page(document: &Value) -> String {
         .iter()
         .map(|row| format!("<tr><td><code>{}</code><td>{}<td>{}", row.code, row.status, escaped(row.advice)))
         .collect();
+    let refusals: String = envelope::TABLE
+        .iter()
+        .map(|row| {
+            let advice = escaped(row.advice);
+            format!("<tr><td><code>{}</code><td>{}<td>{}<td>{advice}", row.name, row.code, row.status)
+        })
+        .collect();
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>tolov: reference</title><style>{STYLE}</style><h1>tolov</h1><p>{} For programs: <code>GET /openapi.json</code>.</p>\
          <p>Each operation has a <code>curl</code> line to paste. Say first which till you are and which payment is meant: <code>TOKEN=…</code>, the \
          token in the credential <code>till_NAME</code>, and <code>ID=…</code>, a <code>transaction_id</code>. A field with <code>?</code> behind its name may be missing.</p>\
-         <nav>{index}<p><a href=\"#codes\">Error codes</a></p></nav>{body}<h2 id=\"codes\">Error codes of <code>/api/v1/</code></h2>\
-         <div class=\"scroll\"><table><tr><th>code<th>HTTP<th>what the till should do{codes}</table></div></html>",
+         <nav>{index}<p><a href=\"#codes\">Error codes</a>, <a href=\"#refusals\">refusals of /payment/*</a></p></nav>{body}<h2 id=\"codes\">Error codes of <code>/api/v1/</code></h2>\
+         <div class=\"scroll\"><table><tr><th>code<th>HTTP<th>what the till should do{codes}</table></div>\
+         <h2 id=\"refusals\">Refusals of <code>/payment/*</code></h2>\
+         <div class=\"scroll\"><table><tr><th><code>error.message</code><th><code>error.code</code><th>HTTP<th>what the till should do{refusals}</table></div></html>",
         escaped(text(&document["info"]["description"]))
     )
 }

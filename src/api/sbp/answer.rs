@@ -221,7 +221,7 @@ pub(super) fn one_refund(payment: &Payment, id: RefundId) -> Option<RefundTold<'
 }
 
 /// Seed 004 registers receipts of sales and knows none for a refund.
-fn refund_warnings(payment: &Payment) -> Vec<String> {
+pub(in crate::api) fn refund_warnings(payment: &Payment) -> Vec<String> {
     let has_receipt = matches!(payment.fiscal, Fiscal::Queued | Fiscal::Confirmed);
     let gives_back = payment.refunds.iter().any(|r| r.state.holds_money());
     let said = "QRManager registers no receipt for a refund: make the return's receipt in the OFD's cabinet.";

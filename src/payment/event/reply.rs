@@ -82,7 +82,7 @@ pub enum Denial {
         why: String,
     },
     /// The provider or the fiscal identity is not configured.
-    #[error("{method} is not set up on this terminal; add [{method}] and [merchant] to tolov.toml")]
+    #[error("{method} is not set up on this terminal; add {} to tolov.toml", to_be_added(*method))]
     NotConfigured {
         /// Which.
         method: Method,
@@ -235,5 +235,13 @@ impl Denial {
             }
             other => other.to_string(),
         }
+    }
+}
+
+/// What a method needs in the configuration.
+fn to_be_added(method: Method) -> String {
+    match method {
+        Method::Sbp => "[qrm.main] with its key (the credential qrm_main)".to_owned(),
+        Method::Humo | Method::Click | Method::Payme => format!("[{method}] and [merchant]"),
     }
 }

@@ -94,6 +94,15 @@ fn understand_charge(status: u16, body: &[u8], refused_codes: &[i64]) -> Result<
     }
 }
 
+/// The message of code 7 is itself JSON, field → sentences (seed 001); for people it is said in a line.
+fn told(message: &str) -> String {
+    let Ok(fields) = serde_json::from_str::<std::collections::BTreeMap<String, Vec<String>>>(message) else {
+        return message.to_owned();
+    };
+    let said = fields.into_iter().map(|(field, sentences)| format!("{field}: {}", sentences.join(" ")));
+    said.collect::<Vec<_>>().join("; ")
+}
+
 /// The class of an answer to a confirmation.
 pub(super) fn confirm(status: u16, body: &[u8]) -> Delivery {
     let retry = |why: String| Delivery::Retry { text: format!("HTTP {status}: {why}") };
@@ -103,7 +112,7 @@ pub(super) fn confirm(status: u16, body: &[u8]) -> Delivery {
     match envelope(body) {
         Err(why) => retry(why),
         Ok(Said::No { code: INVALID, message, .. }) => {
-            Delivery::Refused { text: message.unwrap_or_else(|| "error 7 without a message".to_owned()) }
+            Delivery::Refused { text: message.map_or_else(|| "error 7 without a message".to_owned(), |m| told(&m)) }
         }
         Ok(Said::No { code, message, .. }) => {
             retry(format!("error {code}{}", message.map(|m| format!(" ({m})")).unwrap_or_default()))
@@ -442,7 +451,7 @@ mod tests {
     fn a_confirmation_that_fails_the_checks_is_refused_and_parks() {
         let body = br#"{"data":null,"error":{"code":7,"message":"{\"fiscal_sign\":[\"This field may not be null.\"]}","data":null},"is_success":false}"#;
         for status in [200, 400, 422] {
-            let text = "{\"fiscal_sign\":[\"This field may not be null.\"]}".to_owned();
+            let text = "fiscal_sign: This field may not be null.".to_owned();
             assert_eq!(confirm(status, body), Delivery::Refused { text });
         }
     }

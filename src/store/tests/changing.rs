@@ -95,6 +95,18 @@ fn a_time_leads_to_the_first_change_at_or_after_it() {
 }
 
 #[test]
+fn a_time_after_the_last_change_leads_to_nothing_also_where_a_payment_goes_on() {
+    let (_dir, mut store) = fresh();
+    let mut scribe = Scribe::new();
+    scribe.write(&mut store, vec![opened(1, Method::Click, Some("code-1"))]);
+    scribe.write(&mut store, vec![declined(1)]);
+    scribe.write(&mut store, vec![opened(2, Method::Click, Some("code-2"))]);
+    let after = |at_ms| store.archive().expect("an archive").line_before(at_ms).expect("read");
+    assert_eq!(listed(&store, &pages_of(9, after(scribe.at_ms + 1_000_000))), []);
+    assert_eq!(listed(&store, &pages_of(9, after(scribe.terminal.payments[&id(2)].updated_ms))), [id(2)]);
+}
+
+#[test]
 fn where_a_payment_stood_before_a_line_is_read_from_the_lines_before_it() {
     let (_dir, mut store) = fresh();
     let mut scribe = Scribe::new();

@@ -35,7 +35,9 @@ fn paint<D: DrawTarget<Color = Rgb565>>(view: &View, painter: &mut Painter<'_, D
     match &view.face {
         Face::Idle => idle::draw(painter)?,
         Face::Doubts { oldest, .. } => in_doubt::list(painter, oldest)?,
-        Face::ShowCode { sale, link, failed, beat } => shown_code::draw(painter, sale, link, *failed, *beat)?,
+        Face::ShowCode { sale, link, failed, beat } => {
+            shown_code::draw(painter, sale, link, *failed, *beat, view.strip)?
+        }
         Face::NoCodeYet { sale, checking, beat } => {
             shown_code::not_yet(painter, sale, *checking, *beat, view.strip)?;
         }
@@ -63,7 +65,7 @@ fn paint<D: DrawTarget<Color = Rgb565>>(view: &View, painter: &mut Painter<'_, D
         Face::CannotSell { trouble, why } => blocked::cannot_sell(painter, *trouble, why)?,
         Face::DoNotSwitchOff { why } => blocked::do_not_switch_off(painter, why)?,
     }
-    if let Some(strip) = view.strip {
+    if let Some(strip) = view.strip.filter(|_| !matches!(view.face, Face::ShowCode { .. })) {
         let texts = painter.texts();
         painter.strip(match strip {
             Strip::SameAmount => texts.same_amount,

@@ -16,13 +16,14 @@ const COLUMN: i32 = 201;
 /// Modules of white around a code (ISO/IEC 18004).
 const QUIET: i32 = 4;
 
-/// The code, what it costs, and what to do with it.
+/// The code, what it costs, and what to do with it. A warning stands above the amount: the code leaves no room for a strip.
 pub(super) fn draw<D: DrawTarget<Color = Rgb565>>(
     painter: &mut Painter<'_, D>,
     sale: &Sale,
     link: &str,
     failed: bool,
     beat: u8,
+    strip: Option<Strip>,
 ) -> Result<(), D::Error> {
     let texts = painter.texts();
     let Some(fitted) = Fitted::of(link) else {
@@ -33,8 +34,13 @@ pub(super) fn draw<D: DrawTarget<Color = Rgb565>>(
         return Ok(());
     };
     fitted.paint(painter)?;
-    let (tone, icon) = if failed { (Tone::Doubt, Icon::Exclamation) } else { (Tone::Waiting, Icon::Phone) };
-    painter.block(tone, icon, COLUMN, WIDTH - COLUMN)?;
+    match strip {
+        Some(Strip::SameAmount) => {
+            painter.block_saying(Tone::Doubt, texts.same_amount, COLUMN, WIDTH - COLUMN)?;
+        }
+        _ if failed => painter.block(Tone::Doubt, Icon::Exclamation, COLUMN, WIDTH - COLUMN)?,
+        _ => painter.block(Tone::Waiting, Icon::Phone, COLUMN, WIDTH - COLUMN)?,
+    }
     let middle = (COLUMN + WIDTH) / 2;
     let below = amount(painter, sale, middle)?;
     let words = if failed { texts.scan_again_do } else { texts.scan_with_phone_do };

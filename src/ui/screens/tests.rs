@@ -160,6 +160,7 @@ fn strips(face: &Face) -> Vec<Option<Strip>> {
         | Face::Approved { late: false, .. } => {
             scans().into_iter().map(Strip::Scan).chain([Strip::SameAmount]).map(Some).chain([None]).collect()
         }
+        Face::ShowCode { .. } => vec![None, Some(Strip::SameAmount)],
         Face::Idle => vec![None, Some(Strip::PinpadMissing), Some(Strip::ScannerMissing)],
         _ => vec![None],
     }

@@ -64,6 +64,8 @@ pub(super) enum Place {
     Strip,
     /// Beside a code: four or five short lines.
     Column,
+    /// Above that column, in the place of the band's sign: three short lines of small print.
+    Block,
     /// One line of small print; the words of a provider stand here too.
     Line,
     /// A word beside a number.
@@ -76,7 +78,7 @@ impl Place {
         match self {
             Self::Headline => 244,
             Self::Instruction | Self::Long | Self::Message | Self::Hint | Self::Line => 304,
-            Self::Column => 112,
+            Self::Column | Self::Block => 112,
             Self::Strip => 276,
             Self::Word => 60,
         }
@@ -90,6 +92,7 @@ impl Place {
             Self::Long => &[(Height::Medium, 3)],
             Self::Hint => &[(Height::Small, 3)],
             Self::Column => &[(Height::Medium, 3), (Height::Small, 4)],
+            Self::Block => &[(Height::Small, 3)],
             Self::Message => &[(Height::Large, 3), (Height::Medium, 4)],
             Self::Strip | Self::Line | Self::Word => &[(Height::Small, 1)],
         }
@@ -360,6 +363,15 @@ mod tests {
                 let text = text.replace("{}", &brands(&codes));
                 assert_eq!(Place::Instruction.set(&text).1.join(" "), text, "{}", language.name());
             }
+        }
+    }
+
+    #[test]
+    fn the_warning_of_a_doubt_fits_above_a_code_too() {
+        for language in Language::ALL {
+            let (height, lines) = Place::Block.set(language.texts().same_amount);
+            assert_eq!(lines.join(" "), language.texts().same_amount);
+            assert!(height.line() * lines.len() as i32 <= crate::ui::paint::BAND, "{}: {lines:?}", language.name());
         }
     }
 

@@ -43,7 +43,7 @@ pub(super) static TEXTS: Texts = Texts {
     in_doubt: "Итог неизвестен",
     in_doubt_do: "Не берите деньги второй раз!",
     in_doubt_tell: "Скажите покупателю: платёж проверяется.",
-    in_doubt_ask_pinpad: "Пинпад опрашивается сам.",
+    in_doubt_ask_pinpad: "Терминал спросит пинпад сам.",
     in_doubt_ask_cabinet: "Проверьте в кабинете {}.",
     in_doubt_ask_qrm: "Проверьте в QRManager.",
     doubts: "Нужна проверка",

@@ -191,8 +191,10 @@ pub(super) fn strip(snapshot: &Snapshot, face: &Face, now_ms: UnixMs) -> Option<
             | Face::Processing { .. }
             | Face::Approved { .. }
     );
-    if at_counter {
-        if let Some((_, scan)) = fresh_scan(snapshot, now_ms) {
+    // Beside a code there is room for one warning, and a scan in vain is the lesser one.
+    let shows_code = matches!(face, Face::ShowCode { .. });
+    if at_counter || shows_code {
+        if let Some((_, scan)) = fresh_scan(snapshot, now_ms).filter(|_| !shows_code) {
             return Some(Strip::Scan(scan));
         }
         let shown = snapshot.counter.as_ref().or(snapshot.last.as_ref());

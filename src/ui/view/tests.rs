@@ -7,6 +7,7 @@ use crate::payment::Currency;
 use crate::payment::card::{ResultClass, Run, RunId, RunOver, RunResult, Settlement, SettlementId, SettlementState};
 use crate::payment::event::Notice;
 use crate::payment::sale::{Decline, DeclineKind, Doubt, Payment, State};
+use crate::payment::sbp::{QrCode, Sbp};
 use crate::snapshot::{Devices, Presence, QueueDepth, Shift, StoreHealth};
 
 const NOW_MS: UnixMs = 1_700_000_000_000;
@@ -121,6 +122,20 @@ fn a_sale_of_an_amount_that_is_in_doubt_warns() {
     sale.warned_of = Some(PaymentId(Uuid::from_u128(8)));
     let snapshot = Snapshot { counter: Some(Arc::new(sale)), ..Snapshot::default() };
     assert_eq!(View::of(&snapshot, NOW_MS).strip, Some(Strip::SameAmount));
+    let code = QrCode {
+        operation_id: "8d585d08".to_owned(),
+        number: "4316-4040-0201-6359".to_owned(),
+        link: "https://qr.nspk.ru/A".to_owned(),
+        params_id: None,
+    };
+    let mut shown = payment(Method::Sbp, State::AwaitingPayer, 0);
+    shown.warned_of = Some(PaymentId(Uuid::from_u128(8)));
+    shown.sbp = Some(Box::new(Sbp { code: Some(code), ..Sbp::default() }));
+    let notice = Some((NOW_MS, Notice::ScanUsed));
+    let snapshot = Snapshot { counter: Some(Arc::new(shown)), code_is_fresh: true, notice, ..Snapshot::default() };
+    let view = View::of(&snapshot, NOW_MS);
+    assert!(matches!(view.face, Face::ShowCode { .. }), "{view:?}");
+    assert_eq!(view.strip, Some(Strip::SameAmount), "the code leaves room for the weightier one");
 }
 
 #[test]
