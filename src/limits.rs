@@ -64,7 +64,7 @@ limits! {
     HEADER_MAX_BYTES: usize = 16_384;
     /// A body that is too large is read on and dropped up to here, so that its sender hears why it was refused.
     BODY_DISCARD_MAX_BYTES: usize = 16_777_216;
-    /// Open connections from tills, well under the usual 1,024 open files; for the next one the longest idle one goes.
+    /// Open connections from tills, well under the usual 1,024 open files; for the next one the longest idle one goes: of 1,000 idle ones no more than these are held.
     HTTP_CONNECTIONS_MAX: usize = 512;
     /// Requests of one till at work at once; the next one hears 503 at once, so that a till that goes round in circles keeps no other one out.
     TILL_REQUESTS_MAX: usize = 64;

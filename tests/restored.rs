@@ -127,6 +127,11 @@ fn a_store_restored_from_yesterdays_backup_sends_nothing_again_and_asks_about_th
     bench.until("the lost sale's money moved", || charges(&bench) == 2);
     let cancel = json!({ "idempotency_token": "sbp-display" });
     let _ = http::post(bench.address, "/payment/cancel", &cancel.to_string(), &[]);
+    let lost_code = shown_to_the_till(&bench, "lost-sbp");
+    bench.until("the lost code is there", || bench.vendors.qrm().operations().len() == 2);
+    let lost_operation = bench.vendors.qrm().operations()[1].operation_id.clone();
+    bench.until("its customer pays", || bench.vendors.qrm().pay(&lost_operation).is_ok());
+    becomes(&bench, &lost_code, "paid");
     card_sale(&bench, "lost-card", 900);
     let rrns: Vec<String> = marks(&bench);
     bench.cut();
@@ -141,7 +146,28 @@ fn a_store_restored_from_yesterdays_backup_sends_nothing_again_and_asks_about_th
     bench.until("the PinPad was asked what it did last", || marks(&bench).last() == Some(&lost));
     assert_eq!(charges(&bench), charged, "nothing is sent again");
     assert_eq!(bench.vendors.pinpad.ledger().entries.len(), booked);
+
+    // A till that repeats the lost day's SBP sale: nobody here knows its operation, and QRManager is asked by that alone. It is a new sale with a
+    // code of its own, which takes no money before a customer pays it.
+    let path = format!("/api/v1/payment/{lost_code}/retrieve");
+    let gone = http::get_with(bench.address, &path, &[("x_auth_token", TILL_TOKEN)]).expect("an answer");
+    assert_eq!(gone.status, 404, "{gone:?}");
+    let again = shown_to_the_till(&bench, "lost-sbp");
+    assert_ne!(again, lost_code);
+    bench.until("it has a code of its own", || bench.vendors.qrm().operations().len() == 3);
+    becomes(&bench, &again, "awaiting_payer");
+    let operations = bench.vendors.qrm().operations();
+    assert_eq!(operations[1].operation_id, lost_operation);
+    assert_ne!(operations[2].operation_id, lost_operation);
     bench.audit();
+}
+
+/// An SBP sale whose code is for the till's own screen; its name.
+fn shown_to_the_till(bench: &Bench, token: &str) -> String {
+    let id = created(bench, token, "sbp:main", 640);
+    let accept = json!({ "idempotency_token": format!("{token}-a"), "accept_info": { "display": false } });
+    ask(bench, &format!("/api/v1/payment/{id}/accept"), &accept);
+    id
 }
 
 #[test]
