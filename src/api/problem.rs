@@ -57,6 +57,7 @@ table! {
     PINPAD_IN_DOUBT = "pinpad_in_doubt" 409 "A card operation is in doubt: take the money in another way, or call the operator. It is asked about by itself.";
     PINPAD_ABSENT = "pinpad_absent" 409 "Check the PinPad and its cable, then send this request again with the same token; or take the money in another way.";
     LINK_UNUSABLE = "cash_link_unusable" 409 "Ask GET /api/v1/sbp/cash-link where the link stands, and sell again when it is idle.";
+    CODES_OPEN = "sbp_codes_open" 409 "Take the money in another way: SBP is sold to this till again when one of its codes is paid or has ended, a day after it was made at the latest.";
     WRONG_STATE = "wrong_state" 409 "Ask GET /api/v1/payment/{id}/retrieve where the sale stands.";
     RECEIPT_DIFFERS = "receipt_differs" 409 "Nothing to do if the first document was right; otherwise call the operator.";
     REFUND_REFUSED = "refund_refused" 409 "Correct the amount; GET /api/v1/payment/{id}/refund lists what was given back.";
@@ -68,7 +69,6 @@ table! {
     NOT_JSON = "not_json" 415 "Send the body as application/json, in UTF-8.";
     INTERNAL = "internal_error" 500 "Ask GET /api/v1/payment/{id}/retrieve before selling again, and report the terminal's log.";
     NOT_CONFIGURED = "not_configured" 503 "Set the method up in tolov.toml, with its key in the credentials and [merchant]. Nothing was started.";
-    CODES_OPEN = "sbp_codes_open" 503 "Take the money in another way: SBP is sold to this till again when one of its codes is paid or has ended, a day after it was made at the latest.";
     SALES_CLOSED = "sales_closed" 503 "Call the operator: somebody has to sign before this terminal sells again.";
     STORE_FAILED = "store_failed" 503 "Nothing was started. Call the operator if it lasts: the terminal's disk needs care.";
     OVERLOADED = "overloaded" 503 "Send this request again, with the same token, in a moment.";

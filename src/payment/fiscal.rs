@@ -80,6 +80,17 @@ pub enum ConfirmationState {
     Withdrawn,
 }
 
+impl Confirmation {
+    /// The provider's own words alone, for tills: who signed for a receipt and why is not theirs to read.
+    #[must_use]
+    pub fn providers_answer(&self) -> Option<&str> {
+        let signed = |text: &str| {
+            serde_json::from_str(text).is_ok_and(|told: serde_json::Value| told.get("signed_by").is_some())
+        };
+        self.answer.as_deref().filter(|text| !signed(text))
+    }
+}
+
 impl ConfirmationState {
     /// What is to be sent may be needed still. Otherwise it is dropped: it names people.
     #[must_use]

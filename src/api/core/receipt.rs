@@ -14,7 +14,7 @@ use crate::api::problem::{self, Problem, denied_of, unexpected};
 use crate::api::sbp::{AtolDocument, Id, Knock, OfdRuDocument, read_document};
 use crate::api::trouble::Trouble;
 use crate::payment::event::{Confirm, Event, Reply, SaleRef};
-use crate::payment::fiscal::ConfirmationState;
+use crate::payment::fiscal::{Confirmation, ConfirmationState};
 use crate::payment::sale::{Method, Payment, PaymentId};
 
 /// `POST /api/v1/payment/{id}/receipt`.
@@ -74,7 +74,7 @@ pub(super) struct PaymentReceipt<'a> {
 
 fn told(payment: &Payment, warnings: Vec<String>) -> Written {
     let last = payment.confirmation();
-    let answer = last.and_then(|c| c.answer.as_deref());
+    let answer = last.and_then(Confirmation::providers_answer);
     Written::of(
         200,
         &PaymentReceipt {

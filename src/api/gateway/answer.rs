@@ -315,7 +315,7 @@ pub(super) fn confirm(payment: &Payment, number: u32) -> Written {
             return Written::refusal(&parked(payment, confirmation));
         }
     };
-    if let Some(answer) = &confirmation.answer
+    if let Some(answer) = confirmation.providers_answer()
         && let Ok(answer) = serde_json::from_str::<&RawValue>(answer)
         && payment.method == Method::Payme
     {

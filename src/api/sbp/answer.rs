@@ -277,6 +277,6 @@ pub(super) fn receipt<'a>(payment: &'a Payment, sbp: &'a Sbp, warnings: Vec<Stri
 }
 
 fn ofd_answer(confirmation: &Confirmation) -> Option<serde_json::Value> {
-    let text = confirmation.answer.as_deref()?;
+    let text = confirmation.providers_answer()?;
     Some(serde_json::from_str(text).unwrap_or_else(|_| text.into()))
 }

@@ -283,6 +283,7 @@ mod tests {
         assert_eq!((payment.fiscal, payment.confirmation().unwrap().last_error.as_deref()), (Fiscal::Confirmed, None));
         let answer = payment.confirmation().unwrap().answer.clone().unwrap();
         assert!(answer.contains("Aziza") && answer.contains("receipt 2421 in the cabinet"), "{answer}");
+        assert_eq!(payment.confirmation().unwrap().providers_answer(), None, "a till reads no names");
         assert!(!done.effects.contains(&Effect::Deliver));
         assert!(matches!(step(&t, &retry(id(1), Some("78")), NOW), Err(Rejection::Denied(_))), "it is there");
     }
