@@ -218,7 +218,7 @@ async fn a_receipt_that_the_gateway_will_never_take_parks_and_the_others_go_on()
     })
     .await;
     let parked = life.archive.payment(refused).unwrap().unwrap();
-    assert_eq!(parked.confirmation().unwrap().last_error.as_deref(), Some("{\"qr_code\":[\"Invalid value.\"]}"));
+    assert_eq!(parked.confirmation().unwrap().last_error.as_deref(), Some("qr_code: Invalid value."));
     assert_eq!(receipts(&gateway).len(), 1);
     life.end().await;
 }
