@@ -239,6 +239,8 @@ fn a_long_life() {
     shim::put_on(&mut command, &full.store());
     command.env("SHIM_NO_DISK", "1").env("TOLOV_LOG", "warn");
     full.start_with(command);
+    // What a start does once, and does anew in every life, is over before anything is counted.
+    std::thread::sleep(Duration::from_millis(2 * tolov::limits::STORE_CHECK_AFTER_MS));
     sell_at_once(full.address, TILLS, 1_000);
     let young = anonymous_kib(&full);
     sell_at_once(full.address, TILLS, sales - 1_000);

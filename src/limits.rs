@@ -276,7 +276,7 @@ limits! {
     /// The store's log once it was written back: a burst may make it longer, but it does not stay so.
     STORE_LOG_MAX_BYTES: u64 = 16_777_216;
     /// Pages of 4 KiB in the store's log after which a commit writes them back at once: a rush without a pause fills no disk, and a start after a power cut reads no longer log.
-    STORE_LOG_PAGES_MAX: u32 = 2_000;
+    STORE_LOG_PAGES_MAX: u32 = 1_000;
     /// Commits that may stand in the store's log while nothing happens; with more, a moment of rest is used to write them back.
     STORE_LOG_COMMITS_KEPT: u32 = 32;
     /// Pages of the store that its writer keeps in memory: the inner pages of a store of years and the leaves written last; the rest is in the
