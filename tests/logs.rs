@@ -190,8 +190,13 @@ fn a_refusal_at_each_door_names_its_till_and_what_it_is_about() {
     refused(&format!("/api/v1/payment/{auto}/accept"), &token);
     refused(&format!("/api/v1/payment/{auto}/refund"), &token);
     refused(&format!("/api/v1/sbp/sale/{sbp}/cancel"), &json!({}));
+    let refusals = |bench: &Bench| {
+        let said = lines(bench).into_iter().skip(before);
+        said.filter(|line| line["message"] == json!("a till was refused")).collect::<Vec<_>>()
+    };
+    bench.until("each refusal is said", || bench.log().ends_with('\n') && refusals(&bench).len() >= 4);
     bench.cut();
-    let said = lines(&bench).into_iter().skip(before).filter(|line| line["message"] == json!("a till was refused"));
+    let said = refusals(&bench).into_iter();
     let named: Vec<Value> = said
         .map(|line| {
             assert_eq!(line["span"]["till"], json!("bench"), "{line}");
@@ -223,6 +228,7 @@ fn no_line_has_a_code_a_phone_a_key_or_what_a_till_has_chosen_however_much_is_as
     let mut bench = bench("json", "trace");
     let ids = sell(&bench);
     sell_by_whatever_is_shown(&bench);
+    ids.iter().for_each(|id| bench.says(id));
     bench.cut();
     let log = bench.log();
     assert!(ids.iter().all(|id| log.contains(id.as_str())), "the log was not heard");
@@ -264,6 +270,7 @@ fn no_line_has_a_code_a_phone_a_key_or_what_a_till_has_chosen_however_much_is_as
 fn a_log_for_people_names_the_sale_in_front_of_each_line_and_has_no_colours_in_a_file() {
     let mut bench = bench("auto", "info");
     let [click, ..] = sell(&bench);
+    bench.says(&click);
     bench.cut();
     let log = bench.log();
     let begun = log.lines().find(|line| line.contains("a sale was begun") && line.contains(&click));

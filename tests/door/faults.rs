@@ -117,7 +117,7 @@ fn no_answer_names_a_file_of_the_terminal_whatever_is_broken_and_the_log_does() 
     let sold = http::post(bench.address, "/payment/click", SALE, &[TOKEN]).unwrap();
     let id = sold.json()["data"]["transaction_id"].as_str().unwrap().to_owned();
     tells_no_place(&bench, "no PinPad", &ask_everywhere(&bench, &id));
-    assert!(bench.log().contains(bench.dir.path().join("pinpad").to_str().unwrap()));
+    bench.says(bench.dir.path().join("pinpad").to_str().unwrap());
 
     fs::write(&full, "0").unwrap();
     let answers = ask_everywhere(&bench, &id);

@@ -209,7 +209,7 @@ fn a_pair_is_replaced_under_load_without_one_failed_request_and_half_a_pair_is_n
     }
     assert!(shown.len() > 50 && different.len() >= 3, "{} of {}", different.len(), shown.len());
     assert_ne!(ask(&client, tls, &request).unwrap().1, first);
-    assert!(bench.log().contains("the old one stays"), "{}", bench.log());
+    bench.says("the old one stays");
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn a_terminal_without_a_good_pair_sells_where_it_can_and_heals_when_there_is_one
     assert_eq!(bench.post("/payment/click", SALE).json()["is_success"], true);
     let client = authority.client(VERSIONS);
     assert!(ask(&client, tls, &sale(1)).is_err());
-    assert!(bench.log().contains("no till can ask over TLS"), "{}", bench.log());
+    bench.says("no till can ask over TLS");
     replace(&bench, &authority.pair());
     assert!(ask(&client, tls, &sale(1)).unwrap().0.contains("\"is_success\":true"));
 }

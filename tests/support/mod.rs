@@ -210,6 +210,11 @@ impl Bench {
         }
     }
 
+    /// Wait until the log says these words: it is written beside the work, and may be behind it.
+    pub fn says(&self, words: &str) {
+        self.until(&format!("the log says: {words}"), || self.log().contains(words));
+    }
+
     /// What the daemon said so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
