@@ -43,8 +43,8 @@ pub struct Snapshot {
     pub code_is_fresh: bool,
     /// Every SBP sale of which that is not known, at the counter and beside it.
     pub stale_codes: BTreeSet<PaymentId>,
-    /// Some till has its share of SBP codes that may still be paid, and is sold none.
-    pub short_of_codes: bool,
+    /// As many SBP codes as are watched may still be paid: nobody is sold another one.
+    pub full_of_codes: bool,
     /// Cash links by profile.
     pub cash_links: Arc<BTreeMap<String, CashLink>>,
     /// Sales are closed, and why.

@@ -53,6 +53,7 @@ impl Modify for Token {
 pub(super) struct Described {
     document: OnceLock<Bytes>,
     page: OnceLock<Bytes>,
+    paths: OnceLock<Value>,
 }
 
 impl Described {
@@ -63,12 +64,12 @@ impl Described {
 
     /// The methods that a path is served for, as `Allow` names them.
     pub(super) fn methods_at(&self, settings: &ApiSettings, path: &str) -> String {
-        let document: Value = serde_json::from_slice(&self.document(settings)).unwrap_or_default();
+        let paths = self.paths.get_or_init(|| document(settings)["paths"].take());
         let is_one = |part: (&str, &str)| part.0 == part.1 || part.0.starts_with('{');
         let fits = |known: &str| {
             known.split('/').count() == path.split('/').count() && known.split('/').zip(path.split('/')).all(is_one)
         };
-        let known = document["paths"].as_object().into_iter().flatten();
+        let known = paths.as_object().into_iter().flatten();
         // A path without a name in it comes before one with: /payment/cancel is no payment.
         let item = known.filter(|(known, _)| fits(known)).min_by_key(|(known, _)| known.contains('{'));
         let served = |method: &&str| item.is_some_and(|(_, item)| item[method].is_object());

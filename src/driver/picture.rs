@@ -49,7 +49,7 @@ pub(super) fn of(
         },
         code_is_fresh: terminal.counter().is_some_and(|p| !terminal.stale_codes.contains(&p.id)),
         stale_codes: terminal.stale_codes.clone(),
-        short_of_codes: terminal.is_short_of_codes(),
+        full_of_codes: terminal.is_full_of_codes(),
         cash_links: Arc::new(terminal.register.cash_links.clone()),
         closed: terminal.register.closed.clone(),
         store: store.clone(),

@@ -84,9 +84,9 @@ fn everything(picture: &Snapshot, beside: &Beside<'_>) -> Vec<String> {
 
 /// What is in the way of one method.
 fn in_the_way(picture: &Snapshot, method: Method) -> Option<String> {
-    if method == Method::Sbp && picture.short_of_codes {
+    if method == Method::Sbp && picture.full_of_codes {
         return Some(
-            "a till has as many open SBP codes as it may have, and is sold none until one has ended".to_owned(),
+            "as many SBP codes as are watched can still be paid; the next is made when one of them is paid or has ended".to_owned(),
         );
     }
     if method != Method::Humo {

@@ -1,6 +1,5 @@
 //! How many SBP codes may be open at once, and whose.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::payment::sale::{Payment, State};
@@ -21,12 +20,9 @@ impl Terminal {
         self.open_codes().filter(|p| p.till() == till).count() < free
     }
 
-    /// Some till has so many open SBP codes that it is sold none.
+    /// Not even a till without an open SBP code is sold one.
     #[must_use]
-    pub fn is_short_of_codes(&self) -> bool {
-        let mut held = BTreeMap::<&str, usize>::new();
-        self.open_codes().for_each(|p| *held.entry(p.till()).or_default() += 1);
-        let free = self.policy.sbp_open_max.saturating_sub(held.values().sum());
-        held.values().any(|count| *count >= free)
+    pub fn is_full_of_codes(&self) -> bool {
+        self.open_codes().count() >= self.policy.sbp_open_max
     }
 }

@@ -232,17 +232,19 @@ fn codes_beside_the_display_are_many_but_bounded() {
         Sell { display: false, token, ..ask(number, "main") }
     };
     for number in 1..=4 {
-        assert!(!desk.t.is_short_of_codes());
         desk.shows(of("a", number));
         desk.does(Event::Cancel { payment: Some(id(number)), operator: false });
     }
-    assert!(desk.t.is_short_of_codes());
+    assert!(!desk.t.is_full_of_codes(), "another till is sold one");
     let refused = desk.tries(Event::Sell(of("a", 5)));
     assert_eq!(refused, Err(Denial::CodesOpen { count: 4 }), "a code that was called off can still be paid");
     for (till, number) in [("b", 6), ("b", 7), ("c", 8)] {
         desk.shows(of(till, number));
     }
     assert_eq!(desk.tries(Event::Sell(of("b", 9))), Err(Denial::CodesOpen { count: 2 }), "its share is smaller now");
+    desk.shows(of("d", 10));
+    assert!(desk.t.is_full_of_codes());
+    assert_eq!(desk.tries(Event::Sell(of("e", 11))), Err(Denial::CodesOpen { count: 0 }));
     for number in 1..=4 {
         desk.told(number, QrStatus::Expired);
     }
