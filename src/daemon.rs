@@ -25,6 +25,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tracing::{error, info, warn};
 
 use crate::api;
+use crate::background;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::driver::{Driver, Handle, LedgerError};
@@ -88,7 +89,7 @@ pub async fn run(settings: Settings, passed: Passed) -> Result<(), StartError> {
     let runs = log::runs::Runs::default();
     let driver =
         driver.witnessed_by(metrics.clone()).witnessed_by(Arc::new(chronicle)).witnessed_by(Arc::new(runs.clone()));
-    let scribe = tokio::spawn(scribe.write());
+    let scribe = background::spawn("chronicle", move || scribe.write()).map_err(StartError::Thread)?;
 
     let profiles = assemble::qrm(&settings);
     let qrm = profiles.clients(Some(&settings.store.dir));
@@ -102,7 +103,7 @@ pub async fn run(settings: Settings, passed: Passed) -> Result<(), StartError> {
     tokio::spawn(outside::expect_scans(providers.clone(), handle.awaited()));
     let outside = Outside::new(providers.clone(), pinpad.clone(), sbp, deliver.clone(), handle.clone());
     let (stop, stopped) = watch::channel(false);
-    let (thread, ended) = spawn_driver(driver, outside, stopped.clone())?;
+    let (at_work, ended) = spawn_driver(driver, outside, stopped.clone())?;
     if let Some(line) = &settings.board.scanner {
         crate::scanner::spawn(PathBuf::from(&line.port), line.baud, clock.clone(), handle.clone());
     }
@@ -137,9 +138,9 @@ pub async fn run(settings: Settings, passed: Passed) -> Result<(), StartError> {
     if let Some(technicians) = technicians {
         let _ = technicians.await;
     }
-    thread.join().map_err(|_| StartError::DriverEnded)?;
+    at_work.join().map_err(|_| StartError::DriverEnded)?;
     // The driver's end is its log's end.
-    let _ = scribe.await;
+    let _ = scribe.join();
     broken.map_or(Ok(()), |part| Err(StartError::PartEnded(part)))
 }
 
@@ -168,7 +169,7 @@ fn spawn_display(
     let (pictures, clock) = (handle.pictures(), clock.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(StartError::Thread)?;
     let work = move || runtime.block_on(crate::ui::panel::run(pictures, panel, frames, move || clock.wall_ms()));
-    std::thread::Builder::new().name("display".to_owned()).spawn(work).map_err(StartError::Thread)?;
+    background::spawn("display", work).map_err(StartError::Thread)?;
     Ok(newest)
 }
 

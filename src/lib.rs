@@ -8,6 +8,7 @@
 //! system's clock) and [`service`] (what systemd is told).
 
 pub mod api;
+pub mod background;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -49,8 +49,12 @@ limits! {
     LOG_QUEUE_LEN: usize = 1_024;
     /// Lines that wait for a log that is slow; past it they are left out and counted, because a log that hangs must not hold up a sale.
     LOG_LINES_MAX: usize = 2_048;
+    /// Lines are written so long after the first of them, together: a thread that wakes for each line takes the processor from the sale that said it.
+    LOG_GATHER_MS: u64 = 5;
     /// How long the program's end waits for the log to take the last lines.
     LOG_END_MS: u64 = 1_000;
+    /// How often the program's end looks for room among the lines that wait.
+    LOG_END_LOOK_MS: u64 = 10;
     /// Runs of the PinPad whose payment the log can name; there is one at a time, and a till that gives back a few sales one after the other.
     LOG_RUNS_KEPT: usize = 16;
     /// Without a step of the driver for so long the terminal says that it is not ready: its disk hangs.

@@ -1,10 +1,12 @@
-//! The life of each payment in lines: what the driver's commits made of it. Written by a task of its own, because a log that hangs must not hold up
-//! a sale; what it cannot keep up with is left out, and counted.
+//! The life of each payment in lines: what the driver's commits made of it. Put into words by a thread of its own, a moment later, because that
+//! takes longer than a decision does; what it cannot keep up with is left out, and counted.
 
+use std::iter::once;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
-use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::payment;
@@ -15,21 +17,21 @@ use crate::payment::sale::{Doubt, Payment, State};
 /// The driver's side. The log ends when it is dropped.
 #[derive(Debug)]
 pub struct Chronicle {
-    moves: mpsc::Sender<Vec<Move>>,
+    moves: SyncSender<Vec<Move>>,
     left_out: Arc<AtomicU64>,
 }
 
-/// The task's side.
+/// The thread's side.
 #[derive(Debug)]
 pub struct Scribe {
-    moves: mpsc::Receiver<Vec<Move>>,
+    moves: Receiver<Vec<Move>>,
     left_out: Arc<AtomicU64>,
 }
 
 /// Both sides.
 #[must_use]
 pub fn open() -> (Chronicle, Scribe) {
-    let (sender, moves) = mpsc::channel(limits::LOG_QUEUE_LEN);
+    let (sender, moves) = sync_channel(limits::LOG_QUEUE_LEN);
     let left_out = Arc::<AtomicU64>::default();
     (Chronicle { moves: sender, left_out: left_out.clone() }, Scribe { moves, left_out })
 }
@@ -43,11 +45,12 @@ impl Witness for Chronicle {
 }
 
 impl Scribe {
-    /// Write until the driver has ended.
-    pub async fn write(mut self) {
-        while let Some(moves) = self.moves.recv().await {
-            for moved in &moves {
-                payment(&moved.after).in_scope(|| say(moved));
+    /// Write until the driver has ended. Waits: wants a thread of its own.
+    pub fn write(self) {
+        while let Ok(first) = self.moves.recv() {
+            thread::sleep(limits::wait(limits::LOG_GATHER_MS));
+            for moved in once(first).chain(self.moves.try_iter()).flatten() {
+                payment(&moved.after).in_scope(|| say(&moved));
             }
             let commits = self.left_out.swap(0, Ordering::Relaxed);
             if commits > 0 {

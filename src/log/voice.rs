@@ -2,19 +2,16 @@
 //! stopped, a pipe that nobody reads) must not hold up a sale. What finds no room is left out, and counted.
 
 use std::io;
+use std::iter::once;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::Duration;
 
 use tracing::warn;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::limits;
-
-/// How often a full queue is looked at while the program ends.
-const LOOK_EVERY_MS: u64 = 10;
+use crate::{background, limits};
 
 enum Word {
     Line(Vec<u8>),
@@ -40,7 +37,7 @@ impl Voice {
         let voice = Self { words, left_out: Arc::default() };
         let left_out = voice.left_out.clone();
         // Without a thread nothing is heard, and everything is counted; such a process has no thread for its driver either.
-        let _ = thread::Builder::new().name("log".to_owned()).spawn(move || speak(&said, &left_out, write));
+        let _ = background::spawn("log", move || speak(&said, &left_out, write));
         (voice.clone(), Spoken(voice))
     }
 
@@ -53,13 +50,16 @@ impl Voice {
 }
 
 fn speak(said: &Receiver<Word>, left_out: &AtomicU64, mut write: impl FnMut(&[u8]) -> io::Result<()>) {
-    for word in said {
-        match word {
-            Word::Line(line) => {
-                let _ = write(&line);
-            }
-            Word::End(written) => {
-                let _ = written.send(());
+    while let Ok(first) = said.recv() {
+        thread::sleep(limits::wait(limits::LOG_GATHER_MS));
+        for word in once(first).chain(said.try_iter()) {
+            match word {
+                Word::Line(line) => {
+                    let _ = write(&line);
+                }
+                Word::End(written) => {
+                    let _ = written.send(());
+                }
             }
         }
         let lines = left_out.swap(0, Ordering::Relaxed);
@@ -73,12 +73,12 @@ fn speak(said: &Receiver<Word>, left_out: &AtomicU64, mut write: impl FnMut(&[u8
 impl Drop for Spoken {
     fn drop(&mut self) {
         let (written, heard) = sync_channel(1);
-        for _ in 0..limits::LOG_END_MS / LOOK_EVERY_MS {
+        for _ in 0..limits::LOG_END_MS / limits::LOG_END_LOOK_MS {
             if self.0.words.try_send(Word::End(written.clone())).is_ok() {
-                let _ = heard.recv_timeout(Duration::from_millis(limits::LOG_END_MS));
+                let _ = heard.recv_timeout(limits::wait(limits::LOG_END_MS));
                 return;
             }
-            thread::sleep(Duration::from_millis(LOOK_EVERY_MS));
+            thread::sleep(limits::wait(limits::LOG_END_LOOK_MS));
         }
     }
 }
