@@ -145,8 +145,7 @@ impl<L: Ledger> Driver<L> {
             let idle = batch.is_empty();
             // A sale waits for its provider, and everybody else for the sale: the provider is asked before the picture is drawn and the till told.
             self.step(std::mem::take(&mut batch)).into_iter().for_each(&mut release);
-            self.publish();
-            self.speak();
+            self.tell_everybody();
             if idle && self.health == StoreHealth::Good {
                 self.ledger.rest();
             }
@@ -178,8 +177,7 @@ impl<L: Ledger> Driver<L> {
     /// One step: everything that waits, one commit, and the effects that it set free.
     pub fn take(&mut self, batch: Vec<Envelope>) -> Vec<Effect> {
         let effects = self.step(batch);
-        self.publish();
-        self.speak();
+        self.tell_everybody();
         effects
     }
 
@@ -203,8 +201,12 @@ impl<L: Ledger> Driver<L> {
         effects
     }
 
-    fn speak(&mut self) {
+    /// The picture is there before anybody hears an answer, because who has heard of an end must not find it still open. Whoever only looks on
+    /// is woken last.
+    fn tell_everybody(&mut self) {
+        self.publish();
         self.words.drain(..).for_each(Word::say);
+        self.pictures.send_modify(|_| ());
         self.tell_of_release();
     }
 
@@ -251,7 +253,7 @@ impl<L: Ledger> Driver<L> {
                 results.iter().flatten().flat_map(|decision| &decision.effects).for_each(foresee);
             }
             // Asked within the transaction, where it costs no other one.
-            let depth = self.ledger.queue_depth().ok();
+            let depth = if written.touches_queue { self.ledger.queue_depth().ok() } else { self.depth };
             let began_us = self.clock.monotonic_us();
             if let Err(failed) = self.ledger.commit() {
                 self.ledger.rollback();
@@ -303,6 +305,7 @@ impl<L: Ledger> Driver<L> {
                 written.begun = true;
             }
             let entry = entry(next, &after, &decision, now);
+            written.touches_queue |= entry.moves.iter().any(Move::touches_queue);
             match self.ledger.append(&entry) {
                 Ok(()) if self.witnesses.is_empty() => {}
                 Ok(()) => written.note(next, entry),
@@ -423,6 +426,7 @@ impl<L: Ledger> Driver<L> {
         }
     }
 
+    /// Everybody may see the picture from now on; nobody is woken for it yet.
     fn publish(&mut self) {
         self.sequence += 1;
         if self.depth.is_none() {
@@ -433,7 +437,10 @@ impl<L: Ledger> Driver<L> {
         let picture = picture::of(&self.terminal, queue, &self.health, self.last.as_ref(), self.faults, made);
         let awaited = picture.code_awaited();
         self.awaited.send_if_modified(|known| std::mem::replace(known, awaited) != awaited);
-        self.pictures.send_replace(Arc::new(picture));
+        self.pictures.send_if_modified(|seen| {
+            *seen = Arc::new(picture);
+            false
+        });
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Driver;
 use super::ledger::{Entry, Ledger};
 use crate::payment::card::Settlement;
+use crate::payment::fiscal::Fiscal;
 use crate::payment::machine::Now;
 use crate::payment::sale::{Payment, UnixMs};
 use crate::payment::terminal::Terminal;
@@ -47,6 +48,16 @@ pub struct Move {
     pub after: Arc<Payment>,
 }
 
+impl Move {
+    /// It changed what is owed or queued.
+    pub(super) fn touches_queue(&self) -> bool {
+        match &self.before {
+            Some(before) => (before.fiscal, &before.confirmations) != (self.after.fiscal, &self.after.confirmations),
+            None => self.after.fiscal != Fiscal::None || !self.after.confirmations.is_empty(),
+        }
+    }
+}
+
 /// What one event made of a closing of the card shift.
 #[derive(Clone, Debug)]
 pub struct Closing {
@@ -60,6 +71,8 @@ pub struct Closing {
 #[derive(Default)]
 pub(super) struct Written {
     pub(super) begun: bool,
+    /// The queue is another than before.
+    pub(super) touches_queue: bool,
     moves: Vec<Move>,
     closings: Vec<Closing>,
 }
