@@ -47,7 +47,9 @@ impl Store {
             reserve: Reserve::new(None, 0),
             salvage: None,
             laid_up: Some(LaidUp { options: options.clone(), steps, is_new }),
+            entries: 0,
             commits_in_log: 0,
+            log_is_bound: false,
             keeps_readers: Arc::default(),
             _lock: None,
         })

@@ -1,9 +1,9 @@
-//! The driver's side of the store: one transaction a batch, a savepoint an entry.
+//! The driver's side of the store: one transaction a batch, and a savepoint for each entry after its first.
 
 use rusqlite::{Connection, params};
 
 use super::error::ledger as explain;
-use super::{Store, rows};
+use super::{Store, rows, schema};
 use crate::driver::Move;
 use crate::driver::ledger::{Entry, Ledger, LedgerError, OpenItems};
 use crate::limits;
@@ -27,7 +27,9 @@ impl Ledger for Store {
         // A transaction that an error ended, or that a caller forgot, must not swallow this one.
         self.rollback();
         // IMMEDIATE: whoever else writes (nobody should) is met here and not in the middle.
-        self.conn.execute_batch("BEGIN IMMEDIATE").map_err(|e| self.suspect(&e))
+        self.run("BEGIN IMMEDIATE").map_err(|e| self.suspect(&e))?;
+        self.entries = 0;
+        Ok(())
     }
 
     fn load(&mut self, lookup: &Lookup) -> Result<Vec<Payment>, LedgerError> {
@@ -50,19 +52,11 @@ impl Ledger for Store {
         if self.conn.is_autocommit() {
             return Err(LedgerError::Other("no transaction is open; begin again".into()));
         }
-        self.run("SAVEPOINT entry").map_err(|e| self.suspect(&e))?;
-        match write(&self.conn, entry) {
-            Ok(()) => self.run("RELEASE entry").map_err(|e| self.suspect(&e)),
-            Err(e) => {
-                let why = self.suspect(&e);
-                if !self.conn.is_autocommit() {
-                    self.run("ROLLBACK TO entry")
-                        .and_then(|()| self.run("RELEASE entry"))
-                        .map_err(|e| self.suspect(&e))?;
-                }
-                Err(why)
-            }
+        let written = if self.entries == 0 { self.append_first(entry) } else { self.append_more(entry) };
+        if written.is_ok() {
+            self.entries += 1;
         }
+        written
     }
 
     fn commit(&mut self) -> Result<(), LedgerError> {
@@ -75,6 +69,9 @@ impl Ledger for Store {
             why
         })?;
         self.commits_in_log += 1;
+        if !self.log_is_bound && self.commits_in_log >= 2 * limits::STORE_LOG_COMMITS_KEPT {
+            self.bind_log();
+        }
         Ok(())
     }
 
@@ -106,6 +103,7 @@ impl Ledger for Store {
 
     /// Write the log back, so that no sale has to wait for that.
     fn rest(&mut self) {
+        self.bind_log();
         if self.commits_in_log >= limits::STORE_LOG_COMMITS_KEPT {
             self.write_back();
         }
@@ -117,6 +115,44 @@ impl Ledger for Store {
 }
 
 impl Store {
+    /// What an entry alone in its transaction has to leave as it was is all of the transaction.
+    fn append_first(&mut self, entry: &Entry) -> Result<(), LedgerError> {
+        write(&self.conn, entry).or_else(|e| {
+            let why = self.suspect(&e);
+            if !self.conn.is_autocommit() {
+                self.rollback();
+                self.begin()?;
+            }
+            Err(why)
+        })
+    }
+
+    fn append_more(&self, entry: &Entry) -> Result<(), LedgerError> {
+        self.run("SAVEPOINT entry").map_err(|e| self.suspect(&e))?;
+        match write(&self.conn, entry) {
+            Ok(()) => self.run("RELEASE entry").map_err(|e| self.suspect(&e)),
+            Err(e) => {
+                let why = self.suspect(&e);
+                if !self.conn.is_autocommit() {
+                    self.run("ROLLBACK TO entry")
+                        .and_then(|()| self.run("RELEASE entry"))
+                        .map_err(|e| self.suspect(&e))?;
+                }
+                Err(why)
+            }
+        }
+    }
+
+    /// From now on a commit that makes the log too long writes it back at once. Not from the first: what an earlier life left in it, cut off in a
+    /// rush, would be written back before the terminal is ready.
+    fn bind_log(&mut self) {
+        if !std::mem::replace(&mut self.log_is_bound, true)
+            && let Err(error) = schema::bind_log(&self.conn)
+        {
+            tracing::warn!(%error, "the log of the store may grow longer than it should");
+        }
+    }
+
     /// Write the log back into the file, as far as readers let it.
     fn write_back(&mut self) {
         match self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
@@ -151,12 +187,16 @@ pub(super) fn open_items(conn: &Connection) -> rusqlite::Result<OpenItems> {
 
 /// Write one entry's lines and rows.
 fn write(conn: &Connection, entry: &Entry) -> rusqlite::Result<()> {
-    // The rows come first: tokens and refunds refer to them.
+    // The lines come first, because a payment's row knows the last of its lines; then payments, to which tokens and refunds refer.
+    let mut last_lines = Vec::with_capacity(entry.facts.len());
+    for fact in &entry.facts {
+        last_lines.push((fact.payment(), put_line(conn, entry.at_ms, fact)?));
+    }
     for Move { before, after } in &entry.moves {
-        rows::put_payment(conn, before.as_deref(), after)?;
+        let about_it = last_lines.iter().rev().find(|(about, _)| *about == Some(after.id));
+        rows::put_payment(conn, before.as_deref(), after, about_it.map_or(0, |(_, line)| *line))?;
     }
     for fact in &entry.facts {
-        put_line(conn, entry.at_ms, fact)?;
         match fact {
             Fact::Opened { payment, token: Some(token), .. } => rows::put_token(conn, token, *payment, None)?,
             Fact::Created { payment, token, .. } => rows::put_token(conn, token, *payment, None)?,
@@ -185,9 +225,8 @@ const PUT_LINE: &str = "
 INSERT INTO journal (seq, at_ms, payment_id, body)
 VALUES (coalesce((SELECT max(seq) FROM journal), (SELECT max(seq) FROM cut), 0) + 1, ?1, ?2, ?3)";
 
-/// Write one line of the journal.
-pub(super) fn put_line(conn: &Connection, at_ms: i64, fact: &Fact) -> rusqlite::Result<()> {
+/// Write one line of the journal; its number.
+pub(super) fn put_line(conn: &Connection, at_ms: i64, fact: &Fact) -> rusqlite::Result<i64> {
     let body = serde_json::to_string(fact).map_err(super::error::unreadable)?;
-    conn.prepare_cached(PUT_LINE)?.execute(params![at_ms, fact.payment().map(|id| id.to_string()), body])?;
-    Ok(())
+    conn.prepare_cached(PUT_LINE)?.insert(params![at_ms, fact.payment().map(|id| id.to_string()), body])
 }

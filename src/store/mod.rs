@@ -82,8 +82,12 @@ pub struct Store {
     reserve: Reserve,
     salvage: Option<Salvage>,
     laid_up: Option<LaidUp>,
+    /// Entries in the open transaction.
+    entries: usize,
     /// Commits since the log was last written back at rest.
     commits_in_log: u32,
+    /// A log that grows too long is written back by the commit that made it so.
+    log_is_bound: bool,
     /// Whether readers may be kept open. While the store is laid up they may not: what they share with the writer's connection within
     /// this process would keep it from writing for ever.
     keeps_readers: Arc<AtomicBool>,
@@ -133,7 +137,9 @@ impl Store {
             reserve,
             salvage: None,
             laid_up: None,
+            entries: 0,
             commits_in_log: 0,
+            log_is_bound: true,
             keeps_readers,
             _lock: None,
         })
@@ -175,7 +181,18 @@ impl Store {
         // What an earlier life left in the log is written back at the first rest.
         let commits_in_log = limits::STORE_LOG_COMMITS_KEPT;
         let (dir, lock) = (Some(dir.into()), Some(lock));
-        Ok(Self { conn, dir, reserve, salvage, laid_up: None, commits_in_log, keeps_readers, _lock: lock })
+        Ok(Self {
+            conn,
+            dir,
+            reserve,
+            salvage,
+            laid_up: None,
+            entries: 0,
+            commits_in_log,
+            log_is_bound: false,
+            keeps_readers,
+            _lock: lock,
+        })
     }
 
     /// Leave word for the next start that the file has to be checked whole before it is used.

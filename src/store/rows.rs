@@ -31,7 +31,6 @@ impl Columns {
     /// What stands beside this payment's body.
     pub(super) fn of(payment: &Payment) -> Self {
         let slip = payment.run.as_ref().map(|run| &run.slip);
-        let approved_as = payment.approval.as_ref().and_then(|a| a.payment_id.clone());
         Self {
             method: payment.method.name().into(),
             state: payment.state.name().into(),
@@ -41,8 +40,7 @@ impl Columns {
             code: payment.code.clone(),
             token: payment.token.as_ref().map(|t| t.key.clone()),
             order_id: payment.order_id.clone(),
-            // Before an approval, the RRN of the slip finds a card payment that is in doubt.
-            upstream_id: approved_as.or_else(|| slip.and_then(|s| s.rrn.clone())),
+            upstream_id: upstream_id(payment).map(str::to_owned),
             shift: slip.and_then(|s| s.shift.clone()),
             attended: payment.attended,
             resident: !payment.may_leave_memory(),
@@ -50,6 +48,12 @@ impl Columns {
             updated_ms: payment.updated_ms,
         }
     }
+}
+
+/// The provider's own name for it. Before an approval, the RRN of the slip finds a card payment that is in doubt.
+fn upstream_id(payment: &Payment) -> Option<&str> {
+    let approved_as = payment.approval.as_ref().and_then(|a| a.payment_id.as_deref());
+    approved_as.or_else(|| payment.run.as_ref()?.slip.rrn.as_deref())
 }
 
 /// The currency as its serde name, so that no second table of names can differ from it.
@@ -60,21 +64,28 @@ fn currency_name(payment: &Payment) -> String {
     }
 }
 
-/// Without the columns that indices lead from and that a step rarely changes: naming such a column writes its index anew, whatever it says.
-const PUT_PAYMENT: &str = "
+const PUT_NEW: &str = "
 INSERT INTO payment (id, method, state, fiscal, amount_minor, currency, code, token, order_id, upstream_id, shift, attended, resident,
-                     created_ms, updated_ms, body)
+                     created_ms, updated_ms, line, body)
 VALUES (:id, :method, :state, :fiscal, :amount_minor, :currency, :code, :token, :order_id, :upstream_id, :shift, :attended, :resident,
-        :created_ms, :updated_ms, :body)
-ON CONFLICT (id) DO UPDATE SET
-    state = excluded.state, fiscal = excluded.fiscal, amount_minor = excluded.amount_minor, currency = excluded.currency,
-    attended = excluded.attended, shift = excluded.shift, resident = excluded.resident, updated_ms = excluded.updated_ms,
-    body = excluded.body";
+        :created_ms, :updated_ms, :line, :body)";
 
-const PUT_CODE: &str =
-    "UPDATE payment SET method = ?2, code = ?3 WHERE id = ?1 AND (method IS NOT ?2 OR code IS NOT ?3)";
+/// Without the columns that indices lead from and that a step rarely changes: naming such a column writes its index anew, whatever it says.
+macro_rules! step_and {
+    ($more:literal) => {
+        concat!(
+            "UPDATE payment SET state = :state, fiscal = :fiscal, amount_minor = :amount_minor, currency = :currency, attended = :attended, ",
+            "shift = :shift, resident = :resident, updated_ms = :updated_ms, line = :line, body = :body",
+            $more,
+            " WHERE id = :id"
+        )
+    };
+}
 
-const PUT_UPSTREAM_ID: &str = "UPDATE payment SET upstream_id = ?2 WHERE id = ?1 AND upstream_id IS NOT ?2";
+const PUT_STEP: &str = step_and!("");
+const PUT_STEP_AND_UPSTREAM_ID: &str = step_and!(", upstream_id = :upstream_id");
+
+const PUT_CODE: &str = "UPDATE payment SET method = ?2, code = ?3 WHERE id = ?1";
 
 const PUT_CONFIRMATION: &str = "
 INSERT INTO outbox (payment_id, number, method, state, attempts, asked_ms, next_ms, last_error, body)
@@ -83,24 +94,44 @@ ON CONFLICT (payment_id, number) DO UPDATE SET
     state = excluded.state, attempts = excluded.attempts, next_ms = excluded.next_ms, last_error = excluded.last_error,
     body = CASE WHEN excluded.state IN ('confirmed', 'withdrawn') THEN NULL ELSE coalesce(excluded.body, body) END";
 
-/// Write a payment's row and its rows in the queue, as they stand. `before` is the payment as its row has it; `None` = not known, or new.
-pub(super) fn put_payment(conn: &Connection, before: Option<&Payment>, payment: &Payment) -> rusqlite::Result<()> {
+/// Write a payment's row and its rows in the queue, as they stand. `before` is the payment as its row has it, `None` where there is no row yet;
+/// `line` is the number of the last line about it.
+pub(super) fn put_payment(
+    conn: &Connection,
+    before: Option<&Payment>,
+    payment: &Payment,
+    line: i64,
+) -> rusqlite::Result<()> {
     let id = payment.id.to_string();
     let columns = Columns::of(payment);
-    let row = before.map(Columns::of);
     let body = serde_json::to_string(payment).map_err(unreadable)?;
-    conn.prepare_cached(PUT_PAYMENT)?.execute(named_params! {
-        ":id": id, ":method": columns.method, ":state": columns.state, ":fiscal": columns.fiscal,
-        ":amount_minor": columns.amount_minor, ":currency": columns.currency, ":code": columns.code,
-        ":token": columns.token, ":order_id": columns.order_id, ":upstream_id": columns.upstream_id,
-        ":shift": columns.shift, ":attended": columns.attended, ":resident": columns.resident,
-        ":created_ms": columns.created_ms, ":updated_ms": columns.updated_ms, ":body": body,
-    })?;
-    if row.as_ref().is_none_or(|row| row.method != columns.method || row.code != columns.code) {
+    let steps = match before {
+        None => 0,
+        Some(before) if upstream_id(before) == upstream_id(payment) => {
+            conn.prepare_cached(PUT_STEP)?.execute(named_params! {
+                ":id": id, ":state": columns.state, ":fiscal": columns.fiscal, ":amount_minor": columns.amount_minor,
+                ":currency": columns.currency, ":attended": columns.attended, ":shift": columns.shift,
+                ":resident": columns.resident, ":updated_ms": columns.updated_ms, ":line": line, ":body": body,
+            })?
+        }
+        Some(_) => conn.prepare_cached(PUT_STEP_AND_UPSTREAM_ID)?.execute(named_params! {
+            ":id": id, ":state": columns.state, ":fiscal": columns.fiscal, ":amount_minor": columns.amount_minor,
+            ":currency": columns.currency, ":attended": columns.attended, ":shift": columns.shift,
+            ":resident": columns.resident, ":updated_ms": columns.updated_ms, ":line": line, ":body": body,
+            ":upstream_id": columns.upstream_id,
+        })?,
+    };
+    if before.is_some_and(|before| (before.method, &before.code) != (payment.method, &payment.code)) {
         conn.prepare_cached(PUT_CODE)?.execute(params![id, columns.method, columns.code])?;
     }
-    if row.is_none_or(|row| row.upstream_id != columns.upstream_id) {
-        conn.prepare_cached(PUT_UPSTREAM_ID)?.execute(params![id, columns.upstream_id])?;
+    if steps == 0 {
+        conn.prepare_cached(PUT_NEW)?.execute(named_params! {
+            ":id": id, ":method": columns.method, ":state": columns.state, ":fiscal": columns.fiscal,
+            ":amount_minor": columns.amount_minor, ":currency": columns.currency, ":code": columns.code,
+            ":token": columns.token, ":order_id": columns.order_id, ":upstream_id": columns.upstream_id,
+            ":shift": columns.shift, ":attended": columns.attended, ":resident": columns.resident,
+            ":created_ms": columns.created_ms, ":updated_ms": columns.updated_ms, ":line": line, ":body": body,
+        })?;
     }
     for c in &payment.confirmations {
         conn.prepare_cached(PUT_CONFIRMATION)?.execute(params![

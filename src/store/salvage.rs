@@ -295,7 +295,8 @@ fn agrees_with_rows(new: &Connection) -> rusqlite::Result<bool> {
 
 /// A payment with its tokens and refunds.
 fn put_whole(new: &Connection, payment: &Payment) -> rusqlite::Result<()> {
-    rows::put_payment(new, None, payment)?;
+    // Its last line is numbered when all lines are there.
+    rows::put_payment(new, None, payment, 0)?;
     let known = "SELECT count(*) FROM token WHERE key = ?1";
     for (token, refund) in payment.tokens() {
         // Of two payments that claim one token, the first keeps it.

@@ -23,6 +23,7 @@ pub(super) const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("migrations/0006-fewer-pages-a-sale.sql")),
     M::up(include_str!("migrations/0007-line-of-last-change.sql")),
     M::up(include_str!("migrations/0008-cards-asked-again.sql")),
+    M::up(include_str!("migrations/0009-fewer-statements-a-sale.sql")),
 ];
 
 /// What a commit waits for.
@@ -150,10 +151,15 @@ pub(super) fn settle(
     }
     if !in_memory {
         set(conn, path, "journal_size_limit", &limits::STORE_LOG_MAX_BYTES.to_string())?;
-        set(conn, path, "wal_autocheckpoint", &limits::STORE_LOG_PAGES_MAX.to_string())?;
+        set(conn, path, "wal_autocheckpoint", "0")?;
     }
     conn.set_prepared_statement_cache_capacity(64);
     Ok(())
+}
+
+/// Have a commit that makes the log longer than [`limits::STORE_LOG_PAGES_MAX`] write it back.
+pub(super) fn bind_log(conn: &Connection) -> rusqlite::Result<()> {
+    conn.pragma_update(None, "wal_autocheckpoint", limits::STORE_LOG_PAGES_MAX)
 }
 
 /// Settings of a connection that only reads.

@@ -4,7 +4,6 @@ use super::*;
 use crate::history::{ChangeFilter, History as _};
 use crate::store::audit::audit;
 use crate::store::retention::compact;
-use crate::store::schema;
 
 /// Thirty sales that ended, some went on meanwhile, and five that have not ended.
 fn a_day() -> (TempDir, Store, Scribe) {
@@ -145,8 +144,7 @@ fn payments_whose_lines_were_cut_off_stay_in_the_list() {
 #[test]
 fn an_older_file_is_given_the_last_lines_of_its_payments() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let mut old = Store::open_with(dir.path(), &options(), &schema::MIGRATIONS[..6]).expect("the old version opens");
-    fill(&mut old);
+    let old = older(dir.path(), 6, |today| drop(fill(today)));
     let wanted = by_the_journal(&old, 0);
     drop(old);
     let store = open(dir.path());

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{Store, StoreOptions, Synchronous};
+use super::{FILE, Store, StoreOptions, Synchronous, schema};
 use crate::driver::Move;
 use crate::driver::ledger::{Entry, Ledger as _};
 use crate::payment::card::{Job, ResultClass, RunId, RunOver, RunResult};
@@ -45,6 +45,25 @@ fn fresh() -> (TempDir, Store) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let store = open(dir.path());
     (dir, store)
+}
+
+/// A store of an older version in `dir`, with what `fill` writes today in the tables and columns of that day.
+fn older(dir: &Path, version: usize, fill: impl FnOnce(&mut Store)) -> Store {
+    let (today, mut newest) = fresh();
+    fill(&mut newest);
+    drop(newest);
+    let old = Store::open_with(dir, &options(), &schema::MIGRATIONS[..version]).expect("the old version opens");
+    let attach = "ATTACH ?1 AS today";
+    old.conn.execute(attach, [today.path().join(FILE).to_str().expect("a path")]).expect("attached");
+    for table in ["payment", "token", "refund", "outbox", "journal", "settlement", "register"] {
+        let columns = "SELECT group_concat(name) FROM pragma_table_info(?1, 'main') \
+                       WHERE name IN (SELECT name FROM pragma_table_info(?1, 'today'))";
+        let columns: String = old.conn.query_row(columns, [table], |r| r.get(0)).expect("read");
+        let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM today.{table}");
+        old.conn.execute(&copy, []).expect("copied");
+    }
+    old.conn.execute("DETACH today", []).expect("detached");
+    old
 }
 
 fn id(number: u128) -> PaymentId {

@@ -56,7 +56,7 @@ fn a_store_of_the_future_is_refused_and_not_touched() {
     let file = dir.path().join(FILE);
     let before = std::fs::read(&file).expect("read");
     let refused = Store::open(dir.path(), &options()).expect_err("too new");
-    assert!(matches!(refused, StoreError::Future { found: 99, known: 8, .. }), "{refused}");
+    assert!(matches!(refused, StoreError::Future { found: 99, known: 9, .. }), "{refused}");
     let words = refused.to_string();
     assert!(words.contains("99") && words.contains("install the newer tolov"), "{words}");
     assert_eq!(std::fs::read(&file).expect("read"), before);
@@ -101,6 +101,7 @@ const BROKEN: &[M<'static>] = &[
     M::up(include_str!("../migrations/0006-fewer-pages-a-sale.sql")),
     M::up(include_str!("../migrations/0007-line-of-last-change.sql")),
     M::up(include_str!("../migrations/0008-cards-asked-again.sql")),
+    M::up(include_str!("../migrations/0009-fewer-statements-a-sale.sql")),
     M::up("CREATE TABLE half (a INTEGER) STRICT; INSERT INTO half VALUES (1); INSERT INTO nowhere VALUES (1);"),
 ];
 
@@ -114,6 +115,7 @@ const NEXT: &[M<'static>] = &[
     M::up(include_str!("../migrations/0006-fewer-pages-a-sale.sql")),
     M::up(include_str!("../migrations/0007-line-of-last-change.sql")),
     M::up(include_str!("../migrations/0008-cards-asked-again.sql")),
+    M::up(include_str!("../migrations/0009-fewer-statements-a-sale.sql")),
     M::up("ALTER TABLE meta ADD COLUMN note TEXT; CREATE TABLE next (a INTEGER) STRICT;"),
 ];
 
@@ -124,7 +126,7 @@ fn a_migration_that_fails_midway_leaves_the_old_version_whole() {
     scribe.write(&mut store, vec![opened(1, Method::Click, Some("code-1"))]);
     drop(store);
     let refused = Store::open_with(dir.path(), &options(), BROKEN).expect_err("broken");
-    assert!(matches!(refused, StoreError::Migration { to: 9, .. }), "{refused}");
+    assert!(matches!(refused, StoreError::Migration { to: 10, .. }), "{refused}");
     assert!(refused.to_string().contains("unchanged"), "{refused}");
     let mut store = open(dir.path());
     assert_eq!(store.open_items().expect("read").payments, vec![scribe.payment(1)]);
@@ -138,8 +140,9 @@ fn every_old_version_is_brought_to_the_newest() {
     for version in 0..NEXT.len() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         if version > 0 {
-            let mut old = Store::open_with(dir.path(), &options(), &NEXT[..version]).expect("the old version opens");
-            Scribe::new().write(&mut old, vec![opened(1, Method::Click, Some("code-1"))]);
+            older(dir.path(), version, |today| {
+                Scribe::new().write(today, vec![opened(1, Method::Click, Some("code-1"))]);
+            });
         }
         let mut store = Store::open_with(dir.path(), &options(), NEXT).expect("it is brought on");
         let now: u32 = store.conn.pragma_query_value(None, "user_version", |r| r.get(0)).expect("read");
@@ -152,7 +155,18 @@ fn every_old_version_is_brought_to_the_newest() {
 fn the_last_card_sales_of_an_older_register_are_found_in_the_journal() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let mut scribe = Scribe::new();
-    let mut old = Store::open_with(dir.path(), &options(), &NEXT[..2]).expect("the old version opens");
+    let old = older(dir.path(), 2, |today| write_card_sales(&mut scribe, today));
+    let older = "UPDATE register SET body = json_set(json_remove(body, '$.last_sales'), '$.last_sale', 'a name')";
+    assert_eq!(old.conn.execute(older, []).expect("written"), 1);
+    drop(old);
+    let register = open(dir.path()).open_items().expect("read").register;
+    assert_eq!(register.last_sales, [1, 2, 4, 5, 7, 8, 10, 11].map(id));
+    assert_eq!(register, scribe.terminal.register);
+    assert!(crate::store::audit::audit(dir.path()).expect("read").holds());
+}
+
+/// Eleven of them, and the end of all sales.
+fn write_card_sales(scribe: &mut Scribe, store: &mut Store) {
     for number in 1..=11 {
         // Every third one has a key, and is found by that.
         let opened = match opened(number, Method::Humo, None) {
@@ -188,16 +202,9 @@ fn the_last_card_sales_of_an_older_register_are_found_in_the_journal() {
             }
             keyed => keyed,
         };
-        scribe.write(&mut old, vec![opened]);
+        scribe.write(store, vec![opened]);
     }
-    scribe.write(&mut old, vec![Fact::SalesClosed { why: "a test".into() }]);
-    let older = "UPDATE register SET body = json_set(json_remove(body, '$.last_sales'), '$.last_sale', 'a name')";
-    assert_eq!(old.conn.execute(older, []).expect("written"), 1);
-    drop(old);
-    let register = open(dir.path()).open_items().expect("read").register;
-    assert_eq!(register.last_sales, [1, 2, 4, 5, 7, 8, 10, 11].map(id));
-    assert_eq!(register, scribe.terminal.register);
-    assert!(crate::store::audit::audit(dir.path()).expect("read").holds());
+    scribe.write(store, vec![Fact::SalesClosed { why: "a test".into() }]);
 }
 
 #[test]
@@ -270,13 +277,13 @@ fn a_file_without_a_log_is_read_where_no_log_can_be_made() {
 fn other_programs_can_read_the_file() {
     let (dir, mut store) = fresh();
     Scribe::new().write(&mut store, vec![opened(1, Method::Click, Some("code-1"))]);
-    let sql = "PRAGMA integrity_check; SELECT seq, kind FROM journal;";
+    let sql = "PRAGMA integrity_check; SELECT seq, kind FROM lines;";
     let file = dir.path().join(FILE);
     let Ok(shell) = Command::new("sqlite3").arg(&file).arg(sql).output() else {
         // Without the shell on this machine, a second library connection stands in for the other program.
         let other = rusqlite::Connection::open(&file).expect("open");
         let verdict: String = other.query_row("PRAGMA integrity_check", [], |r| r.get(0)).expect("read");
-        let kind: String = other.query_row("SELECT kind FROM journal", [], |r| r.get(0)).expect("read");
+        let kind: String = other.query_row("SELECT kind FROM lines", [], |r| r.get(0)).expect("read");
         assert_eq!((verdict.as_str(), kind.as_str()), ("ok", "opened"));
         return;
     };
