@@ -248,7 +248,10 @@ impl<L: Ledger> Driver<L> {
                 }
             }
         }
-        if written.begun {
+        if written.begun && !written.has_lines {
+            self.ledger.rollback();
+        }
+        if written.has_lines {
             if let Some(foresee) = &mut self.foresee {
                 results.iter().flatten().flat_map(|decision| &decision.effects).for_each(foresee);
             }
@@ -288,7 +291,12 @@ impl<L: Ledger> Driver<L> {
         now: Now,
         written: &mut Written,
     ) -> Result<Result<Decision, Denial>, LedgerError> {
-        self.load_named(next, event)?;
+        let named = named(next, event);
+        // Within the transaction that most such events will write: another one for each question costs as much as the question.
+        if !named.is_empty() {
+            self.begin_once(written)?;
+        }
+        self.load_rows(next, &named)?;
         let (after, decision) = match machine::step(next, event, now) {
             Ok(stepped) => stepped,
             Err(Rejection::Denied(denial)) => return Ok(Err(denial)),
@@ -300,10 +308,8 @@ impl<L: Ledger> Driver<L> {
             }
         };
         if !decision.facts.is_empty() {
-            if !written.begun {
-                self.ledger.begin()?;
-                written.begun = true;
-            }
+            self.begin_once(written)?;
+            written.has_lines = true;
             let entry = entry(next, &after, &decision, now);
             written.touches_queue |= entry.moves.iter().any(Move::touches_queue);
             match self.ledger.append(&entry) {
@@ -322,15 +328,19 @@ impl<L: Ledger> Driver<L> {
         Ok(Ok(decision))
     }
 
+    fn begin_once(&mut self, written: &mut Written) -> Result<(), LedgerError> {
+        if !written.begun {
+            self.ledger.begin()?;
+            written.begun = true;
+        }
+        Ok(())
+    }
+
     /// Load the rows that an event names.
-    fn load_named(&mut self, next: &mut Terminal, event: &Event) -> Result<(), LedgerError> {
-        for lookup in machine::lookups(next, event) {
-            // What is in memory is newer than its row.
-            if matches!(&lookup, Lookup::Payment(id) if next.payments.contains_key(id)) {
-                continue;
-            }
-            self.ledger.load(&lookup)?.into_iter().for_each(|p| next.adopt(p));
-            if let Lookup::Token(key) = &lookup {
+    fn load_rows(&mut self, next: &mut Terminal, named: &[Lookup]) -> Result<(), LedgerError> {
+        for lookup in named {
+            self.ledger.load(lookup)?.into_iter().for_each(|p| next.adopt(p));
+            if let Lookup::Token(key) = lookup {
                 self.ledger.settlement_of(key)?.into_iter().for_each(|s| next.recall(s));
             }
         }
@@ -442,6 +452,12 @@ impl<L: Ledger> Driver<L> {
             false
         });
     }
+}
+
+/// The rows that an event names. What is in memory is newer than its row.
+fn named(terminal: &Terminal, event: &Event) -> Vec<Lookup> {
+    let in_memory = |lookup: &Lookup| matches!(lookup, Lookup::Payment(id) if terminal.payments.contains_key(id));
+    machine::lookups(terminal, event).into_iter().filter(|lookup| !in_memory(lookup)).collect()
 }
 
 /// The same event, where its end of an operation is not believed.

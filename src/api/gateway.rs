@@ -304,7 +304,9 @@ pub(super) fn begun(ticket: &Ticket) {
 
 fn asks_about(payment: &Payment) {
     log::is_about(payment);
-    log::payment(payment).in_scope(|| tracing::debug!(state = payment.state.name(), "a till asks about it"));
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        log::payment(payment).in_scope(|| tracing::debug!(state = payment.state.name(), "a till asks about it"));
+    }
 }
 
 /// Bring the fiscal receipt of a CLICK sale.

@@ -41,14 +41,14 @@ impl Outside {
     /// is closed again.
     pub(super) fn foresee(&self, effect: &Effect) {
         let Effect::Charge { payment } = effect else { return };
-        let (providers, driver, method) = (self.providers.clone(), self.driver.clone(), payment.method);
-        let span = log::payment(payment);
+        let (providers, driver, payment) = (self.providers.clone(), self.driver.clone(), payment.clone());
         let (go, mut released) = oneshot::channel();
         let mut foreseen = self.foreseen.lock().unwrap_or_else(PoisonError::into_inner);
         foreseen.retain(|_, earlier| !earlier.is_closed());
         foreseen.insert(payment.id, go);
+        let span = payment.clone();
         let ahead = async move {
-            let ready = providers.ready(method).await;
+            let ready = providers.ready(payment.method).await;
             // A disk that takes longer has the payment open its own connection.
             let told = tokio::time::timeout(limits::wait(limits::PROVIDER_READY_MS), &mut released).await;
             // Closed before it is looked at once more: what is let go in this very moment is either here or handed back, and never lost.
@@ -57,7 +57,8 @@ impl Outside {
                 charge(&providers, &driver, payment, ready).await;
             }
         };
-        self.tasks.spawn(ahead.instrument(span));
+        // The span is made by the task: the driver has a commit to do.
+        self.tasks.spawn(async move { ahead.instrument(log::payment(&span)).await });
     }
 
     pub(super) fn release(&self, effect: Effect) {

@@ -4,7 +4,7 @@ use tracing::warn;
 
 use super::handle::Envelope;
 use super::ledger::{Ledger, LedgerError};
-use super::{Driver, Outcome};
+use super::{Driver, Outcome, named};
 use crate::payment::event::{Denial, Effect, Event, Said, Subject};
 use crate::payment::machine::{self, Decision, Now, Rejection};
 use crate::payment::sbp::SbpHeard;
@@ -54,7 +54,8 @@ impl<L: Ledger> Driver<L> {
         now: Now,
     ) -> Option<Result<(Terminal, Decision), Rejection>> {
         let mut next = self.terminal.clone();
-        self.load_named(&mut next, event).ok()?;
+        let named = named(&next, event);
+        self.load_rows(&mut next, &named).ok()?;
         Some(machine::step(&next, event, now))
     }
 

@@ -71,6 +71,8 @@ pub struct Closing {
 #[derive(Default)]
 pub(super) struct Written {
     pub(super) begun: bool,
+    /// There is something to commit.
+    pub(super) has_lines: bool,
     /// The queue is another than before.
     pub(super) touches_queue: bool,
     moves: Vec<Move>,

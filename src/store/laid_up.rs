@@ -42,6 +42,7 @@ impl Store {
         let Ok(conn) = readable(&path, is_new) else { return Err(why) };
         tracing::error!(%why, "the store cannot be written; no sale can begin");
         Ok(Self {
+            write_back: None,
             conn,
             dir: Some(dir.into()),
             reserve: Reserve::new(None, 0),

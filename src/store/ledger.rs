@@ -72,6 +72,9 @@ impl Ledger for Store {
         if !self.log_is_bound && self.commits_in_log >= 2 * limits::STORE_LOG_COMMITS_KEPT {
             self.bind_log();
         }
+        if self.log_is_bound && self.commits_in_log.is_multiple_of(limits::STORE_LOG_LOOK_COMMITS) {
+            self.look_at_log();
+        }
         Ok(())
     }
 
@@ -153,6 +156,14 @@ impl Store {
         }
     }
 
+    fn look_at_log(&self) {
+        let pages =
+            self.conn.prepare_cached("PRAGMA wal_checkpoint(NOOP)").and_then(|mut s| s.query_row([], |r| r.get(1)));
+        if let (Some(write_back), Ok::<u32, _>(limits::STORE_LOG_PAGES..)) = (&self.write_back, pages) {
+            write_back.ask();
+        }
+    }
+
     /// Write the log back into the file, as far as readers let it.
     fn write_back(&mut self) {
         match self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
@@ -222,7 +233,7 @@ fn write(conn: &Connection, entry: &Entry) -> rusqlite::Result<()> {
 /// The next number: after the last line, or after the cut where no line follows it yet. One look at the end of each table; what a
 /// savepoint rolls back gives its numbers back.
 const PUT_LINE: &str = "
-INSERT INTO journal (seq, at_ms, payment_id, body)
+INSERT OR FAIL INTO journal (seq, at_ms, payment_id, body)
 VALUES (coalesce((SELECT max(seq) FROM journal), (SELECT max(seq) FROM cut), 0) + 1, ?1, ?2, ?3)";
 
 /// Write one line of the journal; its number.

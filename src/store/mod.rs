@@ -25,6 +25,7 @@ pub mod retention;
 mod rows;
 mod salvage;
 mod schema;
+mod write_back;
 
 pub use error::StoreError;
 pub use history::Archive;
@@ -45,6 +46,7 @@ use laid_up::LaidUp;
 use lock::Lock;
 use reserve::Reserve;
 use schema::Header;
+use write_back::WriteBack;
 
 /// The store's file within its directory.
 pub const FILE: &str = "tolov.db";
@@ -76,6 +78,8 @@ impl StoreOptions {
 /// The only writer of a store. Implements [`crate::driver::ledger::Ledger`].
 #[derive(Debug)]
 pub struct Store {
+    /// Ended before the connection; `None` for a store that is in memory or laid up.
+    write_back: Option<WriteBack>,
     conn: Connection,
     /// `None` for a store in memory.
     dir: Option<PathBuf>,
@@ -132,6 +136,7 @@ impl Store {
         let keeps_readers = Arc::default();
         let reserve = Reserve::new(None, 0);
         Ok(Self {
+            write_back: None,
             conn,
             dir: None,
             reserve,
@@ -180,8 +185,10 @@ impl Store {
         let keeps_readers = Arc::new(AtomicBool::new(true));
         // What an earlier life left in the log is written back at the first rest.
         let commits_in_log = limits::STORE_LOG_COMMITS_KEPT;
+        let write_back = Some(WriteBack::of(path));
         let (dir, lock) = (Some(dir.into()), Some(lock));
         Ok(Self {
+            write_back,
             conn,
             dir,
             reserve,

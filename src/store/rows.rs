@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::error::unreadable;
+use crate::limits;
 use crate::payment::card::Settlement;
 use crate::payment::fiscal::Receipt;
 use crate::payment::sale::{Payment, PaymentId, Private, UnixMs};
@@ -64,8 +65,9 @@ fn currency_name(payment: &Payment) -> String {
     }
 }
 
+/// This and its likes OR FAIL: what a refused statement has done is rolled back with its entry, and need not be remembered for itself.
 const PUT_NEW: &str = "
-INSERT INTO payment (id, method, state, fiscal, amount_minor, currency, code, token, order_id, upstream_id, shift, attended, resident,
+INSERT OR FAIL INTO payment (id, method, state, fiscal, amount_minor, currency, code, token, order_id, upstream_id, shift, attended, resident,
                      created_ms, updated_ms, line, body)
 VALUES (:id, :method, :state, :fiscal, :amount_minor, :currency, :code, :token, :order_id, :upstream_id, :shift, :attended, :resident,
         :created_ms, :updated_ms, :line, :body)";
@@ -74,7 +76,7 @@ VALUES (:id, :method, :state, :fiscal, :amount_minor, :currency, :code, :token, 
 macro_rules! step_and {
     ($more:literal) => {
         concat!(
-            "UPDATE payment SET state = :state, fiscal = :fiscal, amount_minor = :amount_minor, currency = :currency, attended = :attended, ",
+            "UPDATE OR FAIL payment SET state = :state, fiscal = :fiscal, amount_minor = :amount_minor, currency = :currency, attended = :attended, ",
             "shift = :shift, resident = :resident, updated_ms = :updated_ms, line = :line, body = :body",
             $more,
             " WHERE id = :id"
@@ -125,6 +127,8 @@ pub(super) fn put_payment(
         conn.prepare_cached(PUT_CODE)?.execute(params![id, columns.method, columns.code])?;
     }
     if steps == 0 {
+        // Room for what its end adds, so that the end moves no other row. Spaces after it are no part of its JSON.
+        let body = format!("{body}{:1$}", "", limits::STORE_ROW_ROOM_BYTES);
         conn.prepare_cached(PUT_NEW)?.execute(named_params! {
             ":id": id, ":method": columns.method, ":state": columns.state, ":fiscal": columns.fiscal,
             ":amount_minor": columns.amount_minor, ":currency": columns.currency, ":code": columns.code,

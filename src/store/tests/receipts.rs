@@ -171,7 +171,7 @@ fn spoil_the_counters(dir: &TempDir) {
 #[test]
 fn a_store_of_the_version_before_takes_receipts_once_it_is_opened() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    drop(Store::open_with(dir.path(), &options(), &crate::store::schema::MIGRATIONS[..1]).expect("version 1"));
+    drop(Store::open_with(dir.path(), &options(), &schema::MIGRATIONS[..1]).expect("version 1"));
     let mut store = open(dir.path());
     Scribe::new().write(&mut store, queued(1));
     assert_eq!(in_table(&store), 1);

@@ -1,0 +1,64 @@
+//! The log is written back into the file beside the sales: by a thread and a connection of its own, so that no sale waits for it.
+//!
+//! SQLite lets both go on at once. The log begins anew with the first line after a moment in which all of it is in the file; a rush without such a
+//! moment is ended by a commit that writes it back itself ([`limits::STORE_LOG_PAGES_MAX`]).
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::background;
+#[cfg(doc)]
+use crate::limits;
+
+/// Ends with the store that it belongs to.
+#[derive(Debug)]
+pub(super) struct WriteBack {
+    wanted: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WriteBack {
+    /// For the file at `path`. Where the system has no thread for it, commits write the log back themselves.
+    pub(super) fn of(path: PathBuf) -> Self {
+        let (wanted, asked) = sync_channel(1);
+        let thread = background::spawn("write-back", move || work(&path, &asked)).ok();
+        Self { wanted: Some(wanted), thread }
+    }
+
+    /// Write the log back soon. Does not wait; who asks twice is served once.
+    pub(super) fn ask(&self) {
+        if let Some(wanted) = &self.wanted {
+            let _ = wanted.try_send(());
+        }
+    }
+}
+
+impl Drop for WriteBack {
+    fn drop(&mut self) {
+        self.wanted = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(path: &Path, asked: &Receiver<()>) {
+    while asked.recv().is_ok() {
+        if let Err(error) = write_back(path) {
+            // Nothing is lost by it, and a commit will say what is wrong.
+            tracing::debug!(%error, "the log could not be written back");
+        }
+    }
+}
+
+/// The connection is not kept: a store that is laid up, replaced or closed finds nobody else at its file.
+fn write_back(path: &Path) -> rusqlite::Result<()> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+}
