@@ -15,6 +15,7 @@ use hal::sim::pinpad::{Behaviour, Script};
 use serde_json::{Value, json};
 use support::{Bench, TILL_TOKEN, http};
 use tolov::demo::qrm::ATOL_KEY;
+use tolov::limits;
 
 const LINK: &str = "https://ofd.soliq.uz/check?t=UZ170703100597&r=2421&c=20230104121801&s=514343190161";
 const CODE: &str = "880101698207133392";
@@ -110,6 +111,12 @@ fn is_ours(line: &Value) -> bool {
 #[test]
 fn each_line_about_a_sale_names_it() {
     let mut bench = bench("json", "info,tolov=trace,hal=trace,pinpad=trace");
+    // What was said at the start is written a moment later.
+    bench.until("the log stands still", || {
+        let so_far = bench.log();
+        std::thread::sleep(limits::wait(20 * limits::LOG_GATHER_MS));
+        bench.log() == so_far
+    });
     let before = lines(&bench).len();
     let ids = sell(&bench);
     let auto = sell_by_whatever_is_shown(&bench);

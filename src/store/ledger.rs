@@ -72,7 +72,7 @@ impl Ledger for Store {
         if !self.log_is_bound && self.commits_in_log >= 2 * limits::STORE_LOG_COMMITS_KEPT {
             self.bind_log();
         }
-        if self.log_is_bound && self.commits_in_log.is_multiple_of(limits::STORE_LOG_LOOK_COMMITS) {
+        if self.log_is_bound && self.commits_in_log.is_multiple_of(limits::STORE_LOG_UNSEEN_COMMITS_MAX) {
             self.look_at_log();
         }
         Ok(())
@@ -159,7 +159,7 @@ impl Store {
     fn look_at_log(&self) {
         let pages =
             self.conn.prepare_cached("PRAGMA wal_checkpoint(NOOP)").and_then(|mut s| s.query_row([], |r| r.get(1)));
-        if let (Some(write_back), Ok::<u32, _>(limits::STORE_LOG_PAGES..)) = (&self.write_back, pages) {
+        if let (Some(write_back), Ok::<u32, _>(limits::STORE_LOG_PAGES_KEPT..)) = (&self.write_back, pages) {
             write_back.ask();
         }
     }
