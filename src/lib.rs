@@ -5,7 +5,7 @@
 //! to a provider, the word to the PinPad. Answers come back as events, the same way. Everybody else looks at [`snapshot`]s.
 //!
 //! Around that way stand [`config`] (files → typed settings), [`limits`] (everything that waits has one), [`clock`] (the only reader of the
-//! system's clock) and [`service`] (what systemd is told).
+//! system's clock), [`service`] (what systemd is told) and [`background`] (threads that give way to those a customer waits for).
 
 pub mod api;
 pub mod background;

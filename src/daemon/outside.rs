@@ -46,7 +46,7 @@ impl Outside {
         let mut foreseen = self.foreseen.lock().unwrap_or_else(PoisonError::into_inner);
         foreseen.retain(|_, earlier| !earlier.is_closed());
         foreseen.insert(payment.id, go);
-        let span = payment.clone();
+        let about = payment.clone();
         let ahead = async move {
             let ready = providers.ready(payment.method).await;
             // A disk that takes longer has the payment open its own connection.
@@ -58,7 +58,7 @@ impl Outside {
             }
         };
         // The span is made by the task: the driver has a commit to do.
-        self.tasks.spawn(async move { ahead.instrument(log::payment(&span)).await });
+        self.tasks.spawn(async move { ahead.instrument(log::payment(&about)).await });
     }
 
     pub(super) fn release(&self, effect: Effect) {

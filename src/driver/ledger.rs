@@ -36,7 +36,7 @@ pub trait Ledger: Send {
     fn settlement_of(&mut self, token: &str) -> Result<Option<Settlement>, LedgerError>;
 
     /// Write what one event decided: its journal lines, and the rows as they stand after them. On an error nothing of this entry is
-    /// kept and the transaction goes on (a savepoint).
+    /// kept and the transaction goes on.
     ///
     /// # Errors
     /// The entry breaks a rule of the store, or the store cannot be written.

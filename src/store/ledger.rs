@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::error::ledger as explain;
-use super::{Store, rows, schema};
+use super::{FILE, Store, rows, schema};
 use crate::driver::Move;
 use crate::driver::ledger::{Entry, Ledger, LedgerError, OpenItems};
 use crate::limits;
@@ -150,7 +150,8 @@ impl Store {
     /// rush, would be written back before the terminal is ready.
     fn bind_log(&mut self) {
         if !std::mem::replace(&mut self.log_is_bound, true)
-            && let Err(error) = schema::bind_log(&self.conn)
+            && let Some(dir) = &self.dir
+            && let Err(error) = schema::bind_log(&self.conn, &dir.join(FILE))
         {
             tracing::warn!(%error, "the log of the store may grow longer than it should");
         }

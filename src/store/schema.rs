@@ -1,6 +1,7 @@
 //! The file's schema: numbered migrations that are never edited, and the settings that durability rests on.
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use rusqlite_migration::{M, Migrations};
 use std::path::Path;
 
@@ -158,8 +159,16 @@ pub(super) fn settle(
 }
 
 /// Have a commit that makes the log longer than [`limits::STORE_LOG_PAGES_MAX`] write it back.
-pub(super) fn bind_log(conn: &Connection) -> rusqlite::Result<()> {
-    conn.pragma_update(None, "wal_autocheckpoint", limits::STORE_LOG_PAGES_MAX)
+pub(super) fn bind_log(conn: &Connection, path: &Path) -> Result<(), StoreError> {
+    set(conn, path, "wal_autocheckpoint", &limits::STORE_LOG_PAGES_MAX.to_string())
+}
+
+/// Settings of a connection that only writes the log back: as durably as the writer's, and without a second attempt when it is closed.
+pub(super) fn settle_write_back(conn: &Connection, path: &Path) -> Result<(), StoreError> {
+    let failed = |e: rusqlite::Error| StoreError::sqlite(path, &e);
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
+    set(conn, path, "busy_timeout", &limits::STORE_BUSY_MS.to_string())?;
+    set(conn, path, "synchronous", "2")
 }
 
 /// Settings of a connection that only reads.

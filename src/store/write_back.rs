@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::error::StoreError;
+use super::schema;
 use crate::background;
 #[cfg(doc)]
 use crate::limits;
@@ -56,9 +57,10 @@ fn work(path: &Path, asked: &Receiver<()>) {
 }
 
 /// The connection is not kept: a store that is laid up, replaced or closed finds nobody else at its file.
-fn write_back(path: &Path) -> rusqlite::Result<()> {
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    conn.pragma_update(None, "synchronous", "FULL")?;
-    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+fn write_back(path: &Path) -> Result<(), StoreError> {
+    let failed = |e: rusqlite::Error| StoreError::sqlite(path, &e);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags).map_err(failed)?;
+    schema::settle_write_back(&conn, path)?;
+    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(failed)
 }

@@ -4,6 +4,7 @@ mod auditing;
 mod changing;
 mod damage;
 mod killing;
+mod log;
 mod opening;
 mod orders;
 mod receipts;

@@ -5,11 +5,10 @@ use rusqlite::params;
 use super::*;
 use crate::driver::ledger::LedgerError;
 use crate::history::{Filter, History as _, QueueFilter};
-use crate::limits;
 use crate::payment::fiscal::Fiscal;
 use crate::payment::terminal::Lookup;
 use crate::store::history::{DUE, PARKED, QUEUED, list};
-use crate::store::{FILE, changes, rows};
+use crate::store::{changes, rows};
 
 #[test]
 fn a_sale_that_was_committed_is_there_after_a_restart() {
@@ -21,24 +20,6 @@ fn a_sale_that_was_committed_is_there_after_a_restart() {
     let items = store.open_items().expect("read");
     assert_eq!(items.payments, vec![scribe.payment(1)]);
     assert_eq!(store.load(&Lookup::Payment(id(1))).expect("read"), vec![scribe.payment(1)]);
-}
-
-#[test]
-fn a_rest_writes_the_log_back_into_the_file() {
-    let (dir, mut store) = fresh();
-    store.rest();
-    let mut scribe = Scribe::new();
-    for number in 1..=u128::from(limits::STORE_LOG_COMMITS_KEPT) {
-        scribe.write(&mut store, vec![opened(number, Method::Click, Some(&format!("code-{number}.")))]);
-    }
-    let in_the_file = |code: &str| {
-        let bytes = std::fs::read(dir.path().join(FILE)).expect("the file");
-        bytes.windows(code.len()).any(|window| window == code.as_bytes())
-    };
-    let last = format!("code-{}.", limits::STORE_LOG_COMMITS_KEPT);
-    assert!(!in_the_file(&last), "no commit wrote it back by itself");
-    store.rest();
-    assert!(in_the_file("code-1.") && in_the_file(&last));
 }
 
 #[test]
@@ -327,32 +308,6 @@ fn no_question_on_the_way_of_a_sale_reads_a_whole_table() {
         assert!(!plan.iter().any(whole), "{sql}: {plan:?}");
         assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")) || few.contains(&sql), "{sql} sorts: {plan:?}");
     }
-}
-
-#[test]
-fn a_log_that_grows_is_written_back_beside_the_sales_and_begins_anew() {
-    let (dir, mut store) = fresh();
-    let mut scribe = Scribe::new();
-    let begun_anew = |dir: &Path| std::fs::read(dir.join("tolov.db-wal")).expect("the log")[16..24].to_vec();
-    let first = begun_anew(dir.path());
-    let mut sales = 0;
-    // Between two sales there are moments without a commit, as there are here while the thread has its turn.
-    while begun_anew(dir.path()) == first {
-        sales += 1;
-        assert!(sales < 2_000, "the log is never written back");
-        scribe.write(&mut store, vec![opened(sales, Method::Click, Some(&format!("code-{sales}")))]);
-        scribe.write(&mut store, vec![approved(sales, Fiscal::Owed)]);
-        if sales % 8 == 0 {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-    }
-    let log: u32 = store.conn.query_row("PRAGMA wal_checkpoint(NOOP)", [], |r| r.get(1)).expect("its length");
-    assert!(log < limits::STORE_LOG_PAGES_KEPT, "{log} pages after {sales} sales");
-    let pages = u32::try_from(sales).expect("few") * 10;
-    assert!(pages < limits::STORE_LOG_PAGES_MAX, "a commit did it, after {sales} sales");
-    drop(store);
-    let report = crate::store::audit::audit(dir.path()).expect("read");
-    assert!(report.holds(), "{report}");
 }
 
 #[test]

@@ -1,0 +1,65 @@
+//! When the log in front of the file is written back into it, and by whom.
+
+use super::*;
+use crate::limits;
+use crate::payment::fiscal::Fiscal;
+
+#[test]
+fn a_rest_writes_the_log_back_into_the_file() {
+    let (dir, mut store) = fresh();
+    store.rest();
+    let mut scribe = Scribe::new();
+    for number in 1..=u128::from(limits::STORE_LOG_COMMITS_KEPT) {
+        scribe.write(&mut store, vec![opened(number, Method::Click, Some(&format!("code-{number}.")))]);
+    }
+    let in_the_file = |code: &str| {
+        let bytes = std::fs::read(dir.path().join(FILE)).expect("the file");
+        bytes.windows(code.len()).any(|window| window == code.as_bytes())
+    };
+    let last = format!("code-{}.", limits::STORE_LOG_COMMITS_KEPT);
+    assert!(!in_the_file(&last), "no commit wrote it back by itself");
+    store.rest();
+    assert!(in_the_file("code-1.") && in_the_file(&last));
+}
+
+#[test]
+fn a_log_that_grows_is_written_back_beside_the_sales_and_begins_anew() {
+    let (dir, mut store) = fresh();
+    let mut scribe = Scribe::new();
+    let begun_anew = |dir: &Path| std::fs::read(dir.join("tolov.db-wal")).expect("the log")[16..24].to_vec();
+    let first = begun_anew(dir.path());
+    let mut sales = 0;
+    // No commit writes it back here: none was asked to.
+    store.log_is_bound = true;
+    // Between two sales there are moments without a commit, as there are here while the thread has its turn.
+    while begun_anew(dir.path()) == first {
+        sales += 1;
+        assert!(sales < 2_000, "the log is never written back");
+        scribe.write(&mut store, vec![opened(sales, Method::Click, Some(&format!("code-{sales}")))]);
+        scribe.write(&mut store, vec![approved(sales, Fiscal::Owed)]);
+        if sales % 8 == 0 {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+    let log: u32 = store.conn.query_row("PRAGMA wal_checkpoint(NOOP)", [], |r| r.get(1)).expect("its length");
+    assert!(log < limits::STORE_LOG_PAGES_KEPT, "{log} pages after {sales} sales");
+    drop(store);
+    let report = crate::store::audit::audit(dir.path()).expect("read");
+    assert!(report.holds(), "{report}");
+}
+
+#[test]
+fn a_commit_writes_a_long_log_back_itself_where_nobody_else_does() {
+    let (_dir, mut store) = fresh();
+    store.write_back = None;
+    let mut scribe = Scribe::new();
+    let mut longest = 0;
+    for number in 1..=200 {
+        scribe.write(&mut store, vec![opened(number, Method::Click, Some(&format!("code-{number}")))]);
+        scribe.write(&mut store, vec![approved(number, Fiscal::Owed)]);
+        let pages = "PRAGMA wal_checkpoint(NOOP)";
+        longest = longest.max(store.conn.query_row(pages, [], |r| r.get::<_, u32>(1)).expect("the log's length"));
+    }
+    let most = limits::STORE_LOG_PAGES_MAX..limits::STORE_LOG_PAGES_MAX + 30;
+    assert!(most.contains(&longest), "{longest} pages");
+}
