@@ -95,7 +95,8 @@ pub async fn run(settings: Settings, passed: Passed) -> Result<(), StartError> {
     let qrm = profiles.clients(Some(&settings.store.dir));
     let providers = Arc::new(metrics.timing(&assemble::providers(&settings, &qrm, &clock)));
     let early = providers.clone();
-    tokio::task::spawn_blocking(move || early.prepare());
+    // Hundreds of certificates are read meanwhile. Without a thread for it, the first sale does it.
+    let _ = background::spawn("prepare", move || early.prepare());
     let deliver = Arc::new(Notify::new());
     let pinpad =
         assemble::pinpad_port(&settings).map(|port| crate::pinpad::spawn(port, clock.clone(), handle.clone(), runs));

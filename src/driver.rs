@@ -146,6 +146,9 @@ impl<L: Ledger> Driver<L> {
             // A sale waits for its provider, and everybody else for the sale: the provider is asked before the picture is drawn and the till told.
             self.step(std::mem::take(&mut batch)).into_iter().for_each(&mut release);
             self.tell_everybody();
+            if self.pictures.borrow().open == 0 {
+                self.ledger.between_sales();
+            }
             if idle && self.health == StoreHealth::Good {
                 self.ledger.rest();
             }

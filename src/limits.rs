@@ -280,11 +280,11 @@ limits! {
     /// The store's log once it was written back: a burst may make it longer, but it does not stay so.
     STORE_LOG_MAX_BYTES: u64 = 16_777_216;
     /// Pages of 4 KiB in the store's log from which on it is written back beside the sales.
-    STORE_LOG_PAGES_KEPT: u32 = 500;
-    /// Commits after which the writer looks how long its log is.
-    STORE_LOG_UNSEEN_COMMITS_MAX: u32 = 16;
+    STORE_LOG_PAGES_KEPT: u32 = 1_200;
+    /// Commits after which the writer looks, between two sales, how long its log is.
+    STORE_LOG_COMMITS_UNSEEN_MAX: u32 = 16;
     /// Pages in the store's log after which a commit writes them back itself: a rush without a pause fills no disk, and a start after a power cut reads no longer log.
-    STORE_LOG_PAGES_MAX: u32 = 800;
+    STORE_LOG_PAGES_MAX: u32 = 2_400;
     /// Spaces behind the body of a new payment's row: room for what its end adds, so that the end moves no other row to another page.
     STORE_ROW_ROOM_BYTES: usize = 448;
     /// Commits that may stand in the store's log while nothing happens; with more, a moment of rest is used to write them back.

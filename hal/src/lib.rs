@@ -2,6 +2,7 @@
 //! names what a device said, and leaves every decision to its caller.
 //!
 //! - [`board`]: a board file → what the box has
+//! - [`disk`]: how a database's log reaches the kernel
 //! - [`document`]: a file written by hand, read key by key
 //! - [`display`]: pixels that people look at
 //! - [`pinpad`]: the bank's card terminal on a serial line
@@ -9,6 +10,7 @@
 //! - `sim`: the other end of each device, for the demo and for tests (feature `sim`)
 
 pub mod board;
+pub mod disk;
 pub mod display;
 pub mod document;
 pub mod pinpad;

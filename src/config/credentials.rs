@@ -158,6 +158,11 @@ impl Credentials {
 
     /// Whose token this is. Every token is compared to its end, so that time tells nothing.
     pub fn bearer_of(&self, token: &str) -> Bearer {
+        // The files that were read before come first, each as it is now; for whom they do not know, the folder is read.
+        let known: Vec<String> = self.lock().keys().cloned().collect();
+        if let till @ Bearer::Till(_) = self.sought_among(&known, token) {
+            return till;
+        }
         match self.sought(token) {
             // A folder that is exchanged while it is read lists files that are not there any more: the next look sees it whole.
             Bearer::Unknown => self.sought(token),
@@ -166,11 +171,14 @@ impl Credentials {
     }
 
     fn sought(&self, token: &str) -> Bearer {
-        let names = match self.names() {
-            Ok(names) => names,
-            Err(CredentialError::NoDirectory) => return Bearer::Nobody,
-            Err(_) => return Bearer::Unknown,
-        };
+        match self.names() {
+            Ok(names) => self.sought_among(&names, token),
+            Err(CredentialError::NoDirectory) => Bearer::Nobody,
+            Err(_) => Bearer::Unknown,
+        }
+    }
+
+    fn sought_among(&self, names: &[String], token: &str) -> Bearer {
         let mut bearer = Bearer::Nobody;
         for (name, file) in names.iter().filter_map(|file| Some((file.strip_prefix("till_")?, file))) {
             match self.get(file) {
@@ -354,7 +362,12 @@ mod tests {
         std::fs::rename(dir.path().join("next"), &path).unwrap();
         assert_eq!(credentials.bearer_of("first"), Bearer::Nobody);
         assert_eq!(credentials.bearer_of("second"), front());
-        std::fs::remove_file(&path).unwrap();
+        // Found without a look at the folder while it is there, and under its new name when it is not.
+        std::fs::rename(&path, dir.path().join("till_back")).unwrap();
+        assert_eq!(credentials.bearer_of("second"), Bearer::Till("back".to_owned()));
+        write(dir.path(), "till_side", "third", 0o600);
+        assert_eq!(credentials.bearer_of("third"), Bearer::Till("side".to_owned()));
+        std::fs::remove_file(dir.path().join("till_back")).unwrap();
         assert_eq!(credentials.bearer_of("second"), Bearer::Nobody);
     }
 

@@ -63,6 +63,9 @@ pub trait Ledger: Send {
         Ok(())
     }
 
+    /// No payment is at work: have done beside the sales what no sale is to wait for. Returns at once.
+    fn between_sales(&mut self) {}
+
     /// Nothing waits: do now what need not be done while somebody does.
     fn rest(&mut self) {}
 

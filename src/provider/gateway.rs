@@ -204,7 +204,7 @@ impl Provider for Gateway {
     }
 
     fn prepare(&self) {
-        self.http.warm();
+        self.http.warm_for(&self.settings.base_url);
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, USER_AGENT};
-use axum::http::uri::PathAndQuery;
+use axum::http::uri::{PathAndQuery, Scheme};
 use axum::http::{Method, Request, Uri};
 use tokio::sync::oneshot;
 
@@ -53,9 +53,11 @@ impl Http {
         Self { connect_timeout, timeout, tls: Arc::default(), held: Mutex::default() }
     }
 
-    /// Make TLS ready now, so that no sale waits for its certificates to be read. A failure is met, and told, by the first request.
-    pub(super) fn warm(&self) {
-        if let Err(error) = self.tls.config() {
+    /// Make TLS ready now where this address asks for it, so that no sale waits for its certificates to be read. A failure is met, and told, by the
+    /// first request.
+    pub(super) fn warm_for(&self, url: &str) {
+        let is_tls = read(url).is_ok_and(|server| server.scheme() == Some(&Scheme::HTTPS));
+        if is_tls && let Err(error) = self.tls.config() {
             tracing::warn!(%error, "TLS cannot begin yet; the first sale will try again");
         }
     }

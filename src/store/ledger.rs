@@ -69,11 +69,9 @@ impl Ledger for Store {
             why
         })?;
         self.commits_in_log += 1;
+        self.commits_unseen += 1;
         if !self.log_is_bound && self.commits_in_log >= 2 * limits::STORE_LOG_COMMITS_KEPT {
             self.bind_log();
-        }
-        if self.log_is_bound && self.commits_in_log.is_multiple_of(limits::STORE_LOG_UNSEEN_COMMITS_MAX) {
-            self.look_at_log();
         }
         Ok(())
     }
@@ -104,11 +102,23 @@ impl Ledger for Store {
         self.commit()
     }
 
-    /// Write the log back, so that no sale has to wait for that.
+    /// A log that is long enough is written back beside the sales.
+    fn between_sales(&mut self) {
+        if self.log_is_bound && self.commits_unseen >= limits::STORE_LOG_COMMITS_UNSEEN_MAX {
+            self.commits_unseen = 0;
+            self.look_at_log();
+        }
+    }
+
+    /// Write the log back, so that no sale has to wait for that, and begin it anew, so that a start finds one commit in it: what was written back
+    /// stays in the log and would be read again.
     fn rest(&mut self) {
         self.bind_log();
-        if self.commits_in_log >= limits::STORE_LOG_COMMITS_KEPT {
-            self.write_back();
+        if self.commits_in_log >= limits::STORE_LOG_COMMITS_KEPT
+            && self.write_back()
+            && let Err(error) = self.prove_writable()
+        {
+            tracing::debug!(%error, "the log of the store could not be begun anew");
         }
     }
 
@@ -165,12 +175,19 @@ impl Store {
         }
     }
 
-    /// Write the log back into the file, as far as readers let it.
-    fn write_back(&mut self) {
-        match self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-            Ok(()) => self.commits_in_log = 0,
+    /// Write the log back into the file, as far as readers let it. Whether all of it is there.
+    fn write_back(&mut self) -> bool {
+        let lengths = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
+        match self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], lengths) {
+            Ok((log, written)) => {
+                self.commits_in_log = 0;
+                log == written
+            }
             // Nothing is lost by it, and the next commit will say what is wrong.
-            Err(error) => tracing::debug!(%error, "the log could not be written back"),
+            Err(error) => {
+                tracing::debug!(%error, "the log could not be written back");
+                false
+            }
         }
     }
 

@@ -90,6 +90,8 @@ pub struct Store {
     entries: usize,
     /// Commits since the log was last written back at rest.
     commits_in_log: u32,
+    /// Commits since anybody looked how long the log is.
+    commits_unseen: u32,
     /// A log that grows too long is written back by the commit that made it so.
     log_is_bound: bool,
     /// Whether readers may be kept open. While the store is laid up they may not: what they share with the writer's connection within
@@ -144,6 +146,7 @@ impl Store {
             laid_up: None,
             entries: 0,
             commits_in_log: 0,
+            commits_unseen: 0,
             log_is_bound: true,
             keeps_readers,
             _lock: None,
@@ -196,6 +199,7 @@ impl Store {
             laid_up: None,
             entries: 0,
             commits_in_log,
+            commits_unseen: 0,
             log_is_bound: false,
             keeps_readers,
             _lock: lock,
@@ -271,7 +275,13 @@ fn check(conn: &Connection, pragma: &str) -> rusqlite::Result<Vec<String>> {
 fn open_file(path: &Path, options: &StoreOptions, steps: &'static [M<'static>]) -> Result<Connection, StoreError> {
     let failed = |e: rusqlite::Error| StoreError::sqlite(path, &e);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut conn = Connection::open_with_flags(path, flags).map_err(failed)?;
+    // Whoever waits for a commit waits for one write. A log that is not synced is not gathered either.
+    let joining = hal::disk::joining_log_writes().filter(|_| options.synchronous == Synchronous::Full);
+    let opened = match joining {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
+        None => Connection::open_with_flags(path, flags),
+    };
+    let mut conn = opened.map_err(failed)?;
     // Whoever is refused here leaves without writing the log back, as if it had never been.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
     schema::recognise(&conn, path, steps.len())?;

@@ -1,6 +1,6 @@
 //! A payment and its row: the body as JSON, and beside it the columns that are searched.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, named_params, params};
 
 use super::error::unreadable;
 use crate::limits;
@@ -86,8 +86,8 @@ macro_rules! step_and {
 
 const PUT_STEP: &str = step_and!("");
 const PUT_STEP_AND_UPSTREAM_ID: &str = step_and!(", upstream_id = :upstream_id");
-
-const PUT_CODE: &str = "UPDATE payment SET method = ?2, code = ?3 WHERE id = ?1";
+const PUT_STEP_AND_CODE: &str = step_and!(", method = :method, code = :code");
+const PUT_STEP_AND_BOTH: &str = step_and!(", upstream_id = :upstream_id, method = :method, code = :code");
 
 const PUT_CONFIRMATION: &str = "
 INSERT INTO outbox (payment_id, number, method, state, attempts, asked_ms, next_ms, last_error, body)
@@ -109,23 +109,8 @@ pub(super) fn put_payment(
     let body = serde_json::to_string(payment).map_err(unreadable)?;
     let steps = match before {
         None => 0,
-        Some(before) if upstream_id(before) == upstream_id(payment) => {
-            conn.prepare_cached(PUT_STEP)?.execute(named_params! {
-                ":id": id, ":state": columns.state, ":fiscal": columns.fiscal, ":amount_minor": columns.amount_minor,
-                ":currency": columns.currency, ":attended": columns.attended, ":shift": columns.shift,
-                ":resident": columns.resident, ":updated_ms": columns.updated_ms, ":line": line, ":body": body,
-            })?
-        }
-        Some(_) => conn.prepare_cached(PUT_STEP_AND_UPSTREAM_ID)?.execute(named_params! {
-            ":id": id, ":state": columns.state, ":fiscal": columns.fiscal, ":amount_minor": columns.amount_minor,
-            ":currency": columns.currency, ":attended": columns.attended, ":shift": columns.shift,
-            ":resident": columns.resident, ":updated_ms": columns.updated_ms, ":line": line, ":body": body,
-            ":upstream_id": columns.upstream_id,
-        })?,
+        Some(before) => put_step(conn, before, payment, &columns, line, &body)?,
     };
-    if before.is_some_and(|before| (before.method, &before.code) != (payment.method, &payment.code)) {
-        conn.prepare_cached(PUT_CODE)?.execute(params![id, columns.method, columns.code])?;
-    }
     if steps == 0 {
         // Room for what its end adds, so that the end moves no other row. Spaces after it are no part of its JSON.
         let body = format!("{body}{:1$}", "", limits::STORE_ROW_ROOM_BYTES);
@@ -151,6 +136,32 @@ pub(super) fn put_payment(
         ])?;
     }
     Ok(())
+}
+
+/// Write what a step changed in a payment's row. How many rows there were: none, where its row is missing.
+fn put_step(
+    conn: &Connection,
+    before: &Payment,
+    payment: &Payment,
+    columns: &Columns,
+    line: i64,
+    body: &str,
+) -> rusqlite::Result<usize> {
+    let id = payment.id.to_string();
+    let step: &[(&str, &dyn ToSql)] = named_params! {
+        ":id": id, ":state": columns.state, ":fiscal": columns.fiscal, ":amount_minor": columns.amount_minor,
+        ":currency": columns.currency, ":attended": columns.attended, ":shift": columns.shift,
+        ":resident": columns.resident, ":updated_ms": columns.updated_ms, ":line": line, ":body": body,
+    };
+    let upstream: &[(&str, &dyn ToSql)] = named_params! { ":upstream_id": columns.upstream_id };
+    let code: &[(&str, &dyn ToSql)] = named_params! { ":method": columns.method, ":code": columns.code };
+    let has_other_code = (before.method, &before.code) != (payment.method, &payment.code);
+    match (upstream_id(before) != upstream_id(payment), has_other_code) {
+        (false, false) => conn.prepare_cached(PUT_STEP)?.execute(step),
+        (true, false) => conn.prepare_cached(PUT_STEP_AND_UPSTREAM_ID)?.execute(&*[step, upstream].concat()),
+        (false, true) => conn.prepare_cached(PUT_STEP_AND_CODE)?.execute(&*[step, code].concat()),
+        (true, true) => conn.prepare_cached(PUT_STEP_AND_BOTH)?.execute(&*[step, upstream, code].concat()),
+    }
 }
 
 /// Number the last line about each payment of a store that was made anew: by the journal, and where no line of it is left, before its first line

@@ -432,19 +432,13 @@ async fn a_confirmation_is_tried_again_unless_the_gateway_will_never_take_it() {
 
 #[test]
 fn a_provider_that_was_prepared_has_its_client_before_the_first_sale_and_has_sent_nothing() {
-    let gateway = Gateway::new(
-        GatewayKind::Click,
-        GatewaySettings {
-            base_url: "https://127.0.0.1:1".to_owned(),
-            amount_unit: Unit::Sum,
-            upstream_amount_unit: Unit::Sum,
-            confirm_dialect: ConfirmDialect::default(),
-            timeout_ms: 1,
-            connect_timeout_ms: 1,
-            refused_codes: Vec::new(),
-        },
-    );
+    let at =
+        |base_url: &str| GatewaySettings { base_url: base_url.to_owned(), ..settings("127.0.0.1:1".parse().unwrap()) };
+    let gateway = Gateway::new(GatewayKind::Click, at("https://127.0.0.1:1"));
     assert!(!gateway.http.is_warm());
     gateway.prepare();
     assert!(gateway.http.is_warm());
+    let without_tls = Gateway::new(GatewayKind::Click, at("http://127.0.0.1:1"));
+    without_tls.prepare();
+    assert!(!without_tls.http.is_warm(), "no certificate is read that nobody will ask for");
 }

@@ -8,7 +8,9 @@ use crate::store::audit::audit;
 /// A payment that was created, edited, accepted and paid.
 fn ordered(number: u128) -> Vec<Fact> {
     let payment = id(number);
-    let token = |what: &str| Token { key: format!("till/{what}-{number}"), digest: "digest".into() };
+    // As long as they are in life.
+    let digest = |what: &str| format!("{what} {payment} click 20000 UZS shop's own name of the sale and of its payer");
+    let token = |what: &str| Token { key: format!("till/{what}-{number}"), digest: digest(what) };
     let wish = |what: &str, wished| Fact::Wished { payment, wish: Wish { token: token(what), what: wished, at_ms: 0 } };
     vec![
         Fact::Created {
@@ -44,6 +46,32 @@ fn ordered(number: u128) -> Vec<Fact> {
         },
         approved(number, Fiscal::Owed),
     ]
+}
+
+#[test]
+fn an_order_that_is_accepted_and_paid_writes_few_pages() {
+    const ORDERS: i64 = 25;
+    let (_dir, mut store) = fresh();
+    let mut scribe = Scribe::new();
+    let pages = |store: &Store| -> i64 {
+        store.conn.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1)).expect("the log's length")
+    };
+    let mut an_order = |number: u128| {
+        let mut facts = ordered(number);
+        facts.drain(1..3);
+        let Fact::Accepted { code, .. } = &mut facts[2] else { unreachable!("it is accepted then") };
+        *code = Some(format!("code-{number}"));
+        let paid = facts.split_off(3);
+        let accepted = facts.split_off(1);
+        for facts in [facts, accepted, paid] {
+            scribe.write(&mut store, facts);
+        }
+        pages(&store)
+    };
+    let before = an_order(1);
+    let after = (2..=u128::try_from(ORDERS).expect("few") + 1).map(&mut an_order).last().expect("an order");
+    let each = (after - before) / ORDERS;
+    assert!(each <= 16, "{each} pages of the log for one order");
 }
 
 #[test]
