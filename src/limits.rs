@@ -281,8 +281,10 @@ limits! {
     STORE_LOG_MAX_BYTES: u64 = 16_777_216;
     /// Pages of 4 KiB in the store's log from which on it is written back beside the sales.
     STORE_LOG_PAGES_KEPT: u32 = 1_200;
-    /// Commits after which the writer looks, between two sales, how long its log is.
-    STORE_LOG_COMMITS_UNSEEN_MAX: u32 = 16;
+    /// Steps of payments after which the store's writer looks, between two sales, how long its log is.
+    STORE_LOG_ENTRIES_UNSEEN_MAX: usize = 16;
+    /// The same where no moment comes between two sales: then a commit looks.
+    STORE_LOG_ENTRIES_IN_RUSH_MAX: usize = 64;
     /// Pages in the store's log after which a commit writes them back itself: a rush without a pause fills no disk, and a start after a power cut reads no longer log.
     STORE_LOG_PAGES_MAX: u32 = 2_400;
     /// Spaces behind the body of a new payment's row: room for what its end adds, so that the end moves no other row to another page.

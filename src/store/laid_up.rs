@@ -50,7 +50,7 @@ impl Store {
             laid_up: Some(LaidUp { options: options.clone(), steps, is_new }),
             entries: 0,
             commits_in_log: 0,
-            commits_unseen: 0,
+            entries_unseen: 0,
             log_is_bound: false,
             keeps_readers: Arc::default(),
             _lock: None,

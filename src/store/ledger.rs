@@ -69,10 +69,12 @@ impl Ledger for Store {
             why
         })?;
         self.commits_in_log += 1;
-        self.commits_unseen += 1;
+        self.entries_unseen += self.entries;
         if !self.log_is_bound && self.commits_in_log >= 2 * limits::STORE_LOG_COMMITS_KEPT {
             self.bind_log();
         }
+        // In a rush there is no moment between two sales.
+        self.look_at_log_after(limits::STORE_LOG_ENTRIES_IN_RUSH_MAX);
         Ok(())
     }
 
@@ -104,10 +106,7 @@ impl Ledger for Store {
 
     /// A log that is long enough is written back beside the sales.
     fn between_sales(&mut self) {
-        if self.log_is_bound && self.commits_unseen >= limits::STORE_LOG_COMMITS_UNSEEN_MAX {
-            self.commits_unseen = 0;
-            self.look_at_log();
-        }
+        self.look_at_log_after(limits::STORE_LOG_ENTRIES_UNSEEN_MAX);
     }
 
     /// Write the log back, so that no sale has to wait for that, and begin it anew, so that a start finds one commit in it: what was written back
@@ -167,7 +166,12 @@ impl Store {
         }
     }
 
-    fn look_at_log(&self) {
+    /// Have the log written back beside the sales, if nobody looked at it for so many entries and it is long.
+    fn look_at_log_after(&mut self, entries: usize) {
+        if !self.log_is_bound || self.entries_unseen < entries {
+            return;
+        }
+        self.entries_unseen = 0;
         let pages =
             self.conn.prepare_cached("PRAGMA wal_checkpoint(NOOP)").and_then(|mut s| s.query_row([], |r| r.get(1)));
         if let (Some(write_back), Ok::<u32, _>(limits::STORE_LOG_PAGES_KEPT..)) = (&self.write_back, pages) {

@@ -90,8 +90,8 @@ pub struct Store {
     entries: usize,
     /// Commits since the log was last written back at rest.
     commits_in_log: u32,
-    /// Commits since anybody looked how long the log is.
-    commits_unseen: u32,
+    /// Entries since anybody looked how long the log is.
+    entries_unseen: usize,
     /// A log that grows too long is written back by the commit that made it so.
     log_is_bound: bool,
     /// Whether readers may be kept open. While the store is laid up they may not: what they share with the writer's connection within
@@ -146,7 +146,7 @@ impl Store {
             laid_up: None,
             entries: 0,
             commits_in_log: 0,
-            commits_unseen: 0,
+            entries_unseen: 0,
             log_is_bound: true,
             keeps_readers,
             _lock: None,
@@ -199,7 +199,7 @@ impl Store {
             laid_up: None,
             entries: 0,
             commits_in_log,
-            commits_unseen: 0,
+            entries_unseen: 0,
             log_is_bound: false,
             keeps_readers,
             _lock: lock,

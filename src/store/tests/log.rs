@@ -50,6 +50,15 @@ fn a_start_after_a_rest_finds_one_commit_in_the_log() {
 
 #[test]
 fn a_log_that_grows_is_written_back_beside_the_sales_and_begins_anew() {
+    grows_and_begins_anew(Store::between_sales);
+}
+
+#[test]
+fn it_is_even_where_no_moment_comes_between_two_sales() {
+    grows_and_begins_anew(|_| {});
+}
+
+fn grows_and_begins_anew(after_a_sale: impl Fn(&mut Store)) {
     let (dir, mut store) = fresh();
     let mut scribe = Scribe::new();
     let begun_anew = |dir: &Path| std::fs::read(dir.join("tolov.db-wal")).expect("the log")[16..24].to_vec();
@@ -63,7 +72,7 @@ fn a_log_that_grows_is_written_back_beside_the_sales_and_begins_anew() {
         assert!(sales < 2_000, "the log is never written back");
         scribe.write(&mut store, vec![opened(sales, Method::Click, Some(&format!("code-{sales}")))]);
         scribe.write(&mut store, vec![approved(sales, Fiscal::Owed)]);
-        store.between_sales();
+        after_a_sale(&mut store);
         if sales % 8 == 0 {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
