@@ -52,19 +52,22 @@ fn register() -> bool {
 
 /// The system's file behind ours.
 #[expect(unsafe_code, reason = "SQLite's interface is C")]
-fn system_file(file: *mut ffi::sqlite3_file) -> *mut ffi::sqlite3_file {
-    // SAFETY: only called for what `open` made of memory of `szOsFile` bytes: a `LogFile`, whose size keeps the alignment, and the system's file.
+// SAFETY: for what `open` makes alone.
+unsafe fn system_file(file: *mut ffi::sqlite3_file) -> *mut ffi::sqlite3_file {
+    // SAFETY: `open` has memory of `szOsFile` bytes: for a `LogFile`, whose size keeps the alignment, and for the system's file behind it.
     unsafe { file.cast::<LogFile>().add(1).cast() }
 }
 
 /// What the system does with its own files.
 #[expect(unsafe_code, reason = "SQLite's interface is C")]
-fn methods(file: *mut ffi::sqlite3_file) -> &'static ffi::sqlite3_io_methods {
+// SAFETY: for what `open` made alone.
+unsafe fn methods(file: *mut ffi::sqlite3_file) -> &'static ffi::sqlite3_io_methods {
     // SAFETY: an open file's methods are there and live as long as the process.
     unsafe { &*(*system_file(file)).pMethods }
 }
 
 #[expect(unsafe_code, reason = "SQLite's interface is C")]
+// SAFETY: for SQLite alone, which keeps to the contract of xOpen.
 unsafe extern "C" fn open(
     layer: *mut ffi::sqlite3_vfs,
     name: ffi::sqlite3_filename,
@@ -121,22 +124,26 @@ static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
 
 /// Pass on what was gathered. After an error it is forgotten: who hears of it gives the whole transaction up.
 #[expect(unsafe_code, reason = "SQLite's interface is C")]
+// SAFETY: for the methods below alone, with the file that SQLite gave them.
 unsafe fn pass_on(file: *mut ffi::sqlite3_file) -> c_int {
-    // SAFETY: `file` is what `open` made, and SQLite uses it from one thread at a time.
-    let gathered = unsafe { &mut (*file.cast::<LogFile>()).gathered };
-    if gathered.bytes.is_empty() {
-        return ffi::SQLITE_OK;
-    }
-    let (Ok(length), Some(write)) = (c_int::try_from(gathered.bytes.len()), methods(file).xWrite) else {
-        return ffi::SQLITE_IOERR_WRITE;
+    // SAFETY: `file` is what `open` made, SQLite uses it from one thread at a time, and the bytes live until they are written.
+    let (gathered, outcome) = unsafe {
+        let gathered = &mut (*file.cast::<LogFile>()).gathered;
+        if gathered.bytes.is_empty() {
+            return ffi::SQLITE_OK;
+        }
+        let (Ok(length), Some(write)) = (c_int::try_from(gathered.bytes.len()), methods(file).xWrite) else {
+            return ffi::SQLITE_IOERR_WRITE;
+        };
+        let outcome = write(system_file(file), gathered.bytes.as_ptr().cast(), length, gathered.at);
+        (gathered, outcome)
     };
-    // SAFETY: the bytes live until they are written.
-    let outcome = unsafe { write(system_file(file), gathered.bytes.as_ptr().cast(), length, gathered.at) };
     gathered.bytes.clear();
     outcome
 }
 
 #[expect(unsafe_code, reason = "SQLite's interface is C")]
+// SAFETY: for SQLite alone, which keeps to the contract of its file methods.
 unsafe extern "C" fn write(file: *mut ffi::sqlite3_file, bytes: *const c_void, length: c_int, at: i64) -> c_int {
     // SAFETY: SQLite passes as many bytes as it says, and an open file.
     unsafe {
@@ -155,6 +162,7 @@ unsafe extern "C" fn write(file: *mut ffi::sqlite3_file, bytes: *const c_void, l
 }
 
 #[expect(unsafe_code, reason = "SQLite's interface is C")]
+// SAFETY: for SQLite alone, which keeps to the contract of its file methods.
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     // SAFETY: SQLite closes a file once, and uses it no more. What is gathered belongs to no commit, because a commit ends with `sync`.
     unsafe {
@@ -170,6 +178,7 @@ unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
 macro_rules! after_what_was_gathered {
     ($name:ident, $method:ident, $failed:ident $(, $argument:ident: $type:ty)*) => {
         #[expect(unsafe_code, reason = "SQLite's interface is C")]
+        // SAFETY: for SQLite alone, which keeps to the contract of its file methods.
         unsafe extern "C" fn $name(file: *mut ffi::sqlite3_file $(, $argument: $type)*) -> c_int {
             // SAFETY: SQLite passes an open file and what the method asks for, and both go on as they came.
             unsafe {
@@ -191,6 +200,7 @@ after_what_was_gathered!(file_size, xFileSize, SQLITE_IOERR_FSTAT, length: *mut 
 macro_rules! as_ever {
     ($name:ident, $method:ident, $without:expr $(, $argument:ident: $type:ty)*) => {
         #[expect(unsafe_code, reason = "SQLite's interface is C")]
+        // SAFETY: for SQLite alone, which keeps to the contract of its file methods.
         unsafe extern "C" fn $name(file: *mut ffi::sqlite3_file $(, $argument: $type)*) -> c_int {
             // SAFETY: SQLite passes an open file and what the method asks for, and both go on as they came.
             unsafe { methods(file).$method.map_or($without, |ask| ask(system_file(file) $(, $argument)*)) }
