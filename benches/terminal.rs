@@ -27,7 +27,7 @@ use support::{Bench, PATIENCE, TILL_TOKEN, free_address, http, shim};
 
 const ROUNDS: usize = 7;
 const SALES_IN_A_ROUND: usize = 300;
-/// As many in a row as a till without a customer between them would send.
+/// Sales of one program before the other has its turn, where they are measured in a row.
 const SALES_IN_A_ROW: usize = 10;
 const TILLS: u64 = 64;
 /// Linux keeps a closed connection for a minute (`TCP_TIMEWAIT_LEN`).

@@ -2,18 +2,17 @@
 //!
 //! SQLite writes its log (`-wal`) page by page, and each page in two pieces. Whoever waits for a commit waits for each of these calls. A
 //! connection that is opened with [`joining_log_writes`] gathers them and passes them on together: before it asks for them to be on the disk,
-//! before it reads from the log, before it asks how long the log is, and whenever [`GATHERED_MAX_BYTES`] have come together. All other files
+//! before it reads from the log, before it asks how long the log is, and whenever enough has come together. All other files
 //! are the system's own, with nothing in between.
 //!
 //! Other connections learn of a commit from memory that they share, and read it from the log. So a connection that does not sync its log with every commit
 //! (`synchronous` below `FULL`) must not be opened so: what it has gathered would be announced before it can be read.
 
+mod limits;
 mod linux;
 
+use limits::GATHERED_MAX_BYTES;
 pub use linux::joining_log_writes;
-
-/// A longer commit is passed on in pieces of this size.
-pub const GATHERED_MAX_BYTES: usize = 65_536;
 
 /// Writes that follow each other.
 #[derive(Debug)]

@@ -132,7 +132,7 @@ fn refuse_without_room() {
 }
 
 #[test]
-fn a_directory_without_room_for_a_log_is_refused_as_ever() {
+fn a_log_that_cannot_be_opened_is_refused_as_ever() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("t.db");
     drop(open(&path));

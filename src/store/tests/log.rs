@@ -77,7 +77,7 @@ fn grows_and_begins_anew(after_a_sale: impl Fn(&mut Store)) {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
     }
-    let log: u32 = store.conn.query_row("PRAGMA wal_checkpoint(NOOP)", [], |r| r.get(1)).expect("its length");
+    let log = log_pages(&store);
     assert!(log < limits::STORE_LOG_PAGES_KEPT, "{log} pages after {sales} sales");
     drop(store);
     let report = crate::store::audit::audit(dir.path()).expect("read");
@@ -97,8 +97,7 @@ fn a_commit_writes_a_long_log_back_itself_where_nobody_else_does() {
     for fact in (1..2_000).flat_map(sale) {
         scribe.write(&mut store, vec![fact]);
         store.between_sales();
-        let pages = "PRAGMA wal_checkpoint(NOOP)";
-        let pages: u32 = store.conn.query_row(pages, [], |r| r.get(1)).expect("the log's length");
+        let pages = log_pages(&store);
         if pages < longest {
             break;
         }

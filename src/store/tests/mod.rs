@@ -48,6 +48,11 @@ fn fresh() -> (TempDir, Store) {
     (dir, store)
 }
 
+/// Pages in the store's log.
+fn log_pages(store: &Store) -> u32 {
+    store.conn.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1)).expect("the log's length")
+}
+
 /// A store of an older version in `dir`, with what `fill` writes today in the tables and columns of that day.
 fn older(dir: &Path, version: usize, fill: impl FnOnce(&mut Store)) -> Store {
     let (today, mut newest) = fresh();

@@ -313,18 +313,15 @@ fn no_question_on_the_way_of_a_sale_reads_a_whole_table() {
 #[test]
 fn a_sale_that_is_paid_at_once_writes_few_pages_and_moves_no_index_in_vain() {
     // Fewer than those after which the log is written back and begins anew.
-    const SALES: i64 = 40;
+    const SALES: u32 = 40;
     let (_dir, mut store) = fresh();
     let mut scribe = Scribe::new();
-    let pages = |store: &Store| -> i64 {
-        store.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1)).expect("the log's length")
-    };
-    let before = pages(&store);
-    for number in 1..=u128::try_from(SALES).expect("few") {
+    let before = log_pages(&store);
+    for number in 1..=u128::from(SALES) {
         scribe.write(&mut store, vec![opened(number, Method::Click, Some(&format!("code-{number}")))]);
         scribe.write(&mut store, vec![approved(number, Fiscal::Owed)]);
     }
-    let a_sale = (pages(&store) - before) / SALES;
+    let a_sale = (log_pages(&store) - before) / SALES;
     assert!(a_sale <= 12, "{a_sale} pages of the log for one sale");
 }
 
