@@ -8,6 +8,7 @@
 //! memory, are tried again until they are on disk, and whoever waits for them hears *in doubt* meanwhile.
 
 mod about;
+mod answers;
 mod debts;
 pub mod handle;
 pub mod ledger;
@@ -24,15 +25,15 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::limits;
-use crate::payment::card::{RunId, SettlementState};
+use crate::payment::card::RunId;
 use crate::payment::event::{self, Denial, Effect, Event, Reply, RunEnd, Subject};
 use crate::payment::machine::{self, Decision, Now, Rejection};
-use crate::payment::sale::{Doubt, Method, Payment, PaymentId, RefundState, State};
+use crate::payment::sale::{Method, Payment, PaymentId};
 use crate::payment::sbp::{CodeOutcome, RefundOutcome, SbpHeard};
 use crate::payment::terminal::{Lookup, Policy, Terminal};
 use crate::snapshot::{QueueDepth, Snapshot, StoreHealth};
 
-use handle::Word;
+use answers::{Outcome, Word};
 pub use handle::{Envelope, Handle, Ticket};
 pub use ledger::{Entry, Ledger, LedgerError, OpenItems};
 use witness::Written;
@@ -71,12 +72,6 @@ pub struct Driver<L> {
 
 /// Looks at an effect that is about to be committed, and may make ready what it will need; it carries nothing out and does not wait.
 pub type Foresee = Box<dyn FnMut(&Effect) + Send>;
-
-/// What became of one event of a batch, to be told after the commit.
-struct Outcome {
-    accepted: Option<oneshot::Sender<Result<Ticket, Denial>>>,
-    result: Result<Decision, Denial>,
-}
 
 impl<L: Ledger> Driver<L> {
     /// Load what is open and stand ready; nothing is decided yet.
@@ -202,15 +197,6 @@ impl<L: Ledger> Driver<L> {
         }
         self.terminal.forget_finished();
         effects
-    }
-
-    /// The picture is there before anybody hears an answer, because who has heard of an end must not find it still open. Whoever only looks on
-    /// is woken last.
-    fn tell_everybody(&mut self) {
-        self.publish();
-        self.words.drain(..).for_each(Word::say);
-        self.pictures.send_modify(|_| ());
-        self.tell_of_release();
     }
 
     /// Decide, commit, tell.
@@ -348,112 +334,6 @@ impl<L: Ledger> Driver<L> {
             }
         }
         Ok(())
-    }
-
-    /// After the commit: answer the sender, wake who waits, set the effects free.
-    fn tell(&mut self, outcome: Outcome, effects: &mut Vec<Effect>) {
-        let ticket = outcome.result.map(|decision| {
-            let first = decision.about.and_then(|subject| self.reply(subject)).unwrap_or(Reply::Done);
-            for effect in decision.effects {
-                match effect {
-                    Effect::Settled(subject) => self.settle(subject),
-                    effect => effects.push(effect),
-                }
-            }
-            first
-        });
-        let Some(accepted) = outcome.accepted else { return };
-        let ticket = ticket.map(|first| {
-            let settled = first.awaited().map(|subject| {
-                let (ear, promise) = oneshot::channel();
-                self.listen(subject, ear);
-                promise
-            });
-            Ticket { first, settled }
-        });
-        self.words.push(Word::Accepted(accepted, ticket));
-    }
-
-    /// Remember who waits, and forget who no longer does: a till may ask again and again while nothing happens.
-    fn listen(&mut self, subject: Subject, ear: oneshot::Sender<Reply>) {
-        if self.waiters.len() > limits::EVENT_QUEUE_LEN {
-            self.waiters.retain(|_, ears| ears.iter().any(|ear| !ear.is_closed()));
-        }
-        let ears = self.waiters.entry(subject).or_default();
-        ears.retain(|ear| !ear.is_closed());
-        ears.push(ear);
-    }
-
-    fn settle(&mut self, subject: Subject) {
-        let Some(reply) = self.reply(subject) else { return };
-        // A code that was made ends no sale.
-        if let Reply::Payment(payment) | Reply::Refund(payment, _) = &reply
-            && !payment.state.is_in_progress()
-            && payment.was_accepted()
-        {
-            self.last = Some(payment.clone());
-        }
-        self.wake(subject, &reply);
-    }
-
-    fn wake(&mut self, subject: Subject, reply: &Reply) {
-        let ears = self.waiters.remove(&subject).unwrap_or_default();
-        self.words.extend(ears.into_iter().map(|ear| Word::Ended(ear, reply.clone())));
-    }
-
-    /// A subject as it stands; in doubt while the answer about its money is not on disk.
-    fn reply(&self, subject: Subject) -> Option<Reply> {
-        let owed = |subject| self.unwritten.get(&subject);
-        let why = match subject {
-            // Whoever asks for an SBP sale again waits for its code, too.
-            Subject::Payment(id) => owed(subject).or_else(|| owed(Subject::Code(id))),
-            _ => owed(subject),
-        };
-        let unwritten =
-            why.map(|why| Doubt::Answer { text: format!("the answer came, but it is not written down yet: {why}") });
-        let payment = |id| self.terminal.payments.get(id).cloned();
-        match &subject {
-            Subject::Payment(id) | Subject::Code(id) => payment(id).map(|mut p| {
-                if let Some(why) = unwritten {
-                    Arc::make_mut(&mut p).state = State::InDoubt { why };
-                }
-                Reply::Payment(p)
-            }),
-            Subject::Refund(id, refund) => payment(id).map(|mut p| {
-                if let Some(why) = unwritten {
-                    let refunds = &mut Arc::make_mut(&mut p).refunds;
-                    refunds.iter_mut().filter(|r| r.id == *refund).for_each(|r| {
-                        r.state = RefundState::InDoubt { why: why.clone() };
-                    });
-                }
-                Reply::Refund(p, *refund)
-            }),
-            Subject::Confirmation(id, number) => payment(id).map(|p| Reply::Confirmation(p, *number)),
-            Subject::Settlement(id) => {
-                let mut settlement = self.terminal.settlement_named(*id)?.clone();
-                if let Some(why) = unwritten {
-                    Arc::make_mut(&mut settlement).state = SettlementState::InDoubt { why };
-                }
-                Some(Reply::Settlement(settlement))
-            }
-        }
-    }
-
-    /// Everybody may see the picture from now on; nobody is woken for it yet.
-    fn publish(&mut self) {
-        self.sequence += 1;
-        if self.depth.is_none() {
-            self.depth = self.ledger.queue_depth().ok();
-        }
-        let queue = self.depth.unwrap_or_else(|| self.pictures.borrow().queue);
-        let made = (self.sequence, self.clock.monotonic_ms());
-        let picture = picture::of(&self.terminal, queue, &self.health, self.last.as_ref(), self.faults, made);
-        let awaited = picture.code_awaited();
-        self.awaited.send_if_modified(|known| std::mem::replace(known, awaited) != awaited);
-        self.pictures.send_if_modified(|seen| {
-            *seen = Arc::new(picture);
-            false
-        });
     }
 }
 

@@ -154,21 +154,3 @@ impl Handle {
         self.awaited.clone()
     }
 }
-
-/// An answer that is due once everybody may see the picture it belongs to.
-pub(super) enum Word {
-    /// What became of a question.
-    Accepted(oneshot::Sender<Result<Ticket, Denial>>, Result<Ticket, Denial>),
-    /// The end of what was waited for.
-    Ended(oneshot::Sender<Reply>, Reply),
-}
-
-impl Word {
-    /// Whoever has hung up meanwhile says so by an event of its own.
-    pub(super) fn say(self) {
-        match self {
-            Self::Accepted(ear, ticket) => drop(ear.send(ticket)),
-            Self::Ended(ear, reply) => drop(ear.send(reply)),
-        }
-    }
-}
