@@ -144,8 +144,11 @@ impl<L: Ledger> Driver<L> {
             if self.pictures.borrow().open == 0 {
                 self.ledger.between_sales();
             }
-            if idle && self.health == StoreHealth::Good {
-                self.ledger.rest();
+            if self.health == StoreHealth::Good {
+                if idle {
+                    self.ledger.rest();
+                }
+                self.ledger.begin_ahead();
             }
         }
     }

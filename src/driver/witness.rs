@@ -51,9 +51,15 @@ pub struct Move {
 impl Move {
     /// It changed what is owed or queued.
     pub(super) fn touches_queue(&self) -> bool {
+        let before = self.before.as_ref().map_or(Fiscal::None, |before| before.fiscal);
+        before != self.after.fiscal || self.touches_receipts()
+    }
+
+    /// It changed a receipt that was brought.
+    pub(crate) fn touches_receipts(&self) -> bool {
         match &self.before {
-            Some(before) => (before.fiscal, &before.confirmations) != (self.after.fiscal, &self.after.confirmations),
-            None => self.after.fiscal != Fiscal::None || !self.after.confirmations.is_empty(),
+            Some(before) => before.confirmations != self.after.confirmations,
+            None => !self.after.confirmations.is_empty(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Reading what was, on connections of its own: readers see the last commit and never hold up the writer.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -164,14 +164,33 @@ pub(super) const PARKED: &str = "SELECT asked_ms, payment_id FROM outbox WHERE s
 
 /// The queue's length and the age of its oldest receipt.
 pub(super) const DEPTH: &str =
-    "SELECT queued, parked, owed, (SELECT min(asked_ms) FROM outbox WHERE state = 'queued') FROM depth";
+    "SELECT queued, parked, (SELECT min(asked_ms) FROM outbox WHERE state = 'queued') FROM depth";
 
-/// The queue in numbers: one row that triggers keep, and the first entry of an index.
+/// How many paid sales owe their receipt: the last line of the journal says it.
+pub(super) const OWED: &str = "SELECT owed FROM journal ORDER BY seq DESC LIMIT 1";
+
+/// The queue in numbers: what its lines and its triggers keep, and the first entry of an index.
 pub(super) fn depth(conn: &Connection) -> rusqlite::Result<QueueDepth> {
+    Ok(QueueDepth { owed: owed(conn)?.cast_unsigned(), ..queue(conn)? })
+}
+
+/// [`depth`] without what is owed.
+pub(super) fn queue(conn: &Connection) -> rusqlite::Result<QueueDepth> {
     conn.prepare_cached(DEPTH)?.query_row([], |row| {
         let count = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
-        Ok(QueueDepth { queued: count(0)?, parked: count(1)?, owed: count(2)?, oldest_ms: row.get(3)? })
+        Ok(QueueDepth { queued: count(0)?, parked: count(1)?, oldest_ms: row.get(2)?, owed: 0 })
     })
+}
+
+/// What is owed. A line of an earlier version does not say it, a journal that was cut off whole has no line, and a store of an earlier version that
+/// cannot be written has nowhere to say it.
+pub(super) fn owed(conn: &Connection) -> rusqlite::Result<i64> {
+    let said: Option<Option<i64>> = match conn.prepare_cached(OWED) {
+        Ok(mut last) => last.query_row([], |row| row.get(0)).optional()?,
+        Err(_) => None,
+    };
+    let count = || conn.query_row("SELECT count(*) FROM payment WHERE fiscal = 'owed'", [], |row| row.get(0));
+    said.flatten().map_or_else(count, Ok)
 }
 
 fn at_most(limit: u32) -> u32 {

@@ -51,7 +51,11 @@ impl Store {
             entries: 0,
             commits_in_log: 0,
             entries_unseen: 0,
+            owed: None,
+            queue: None,
             log_is_bound: false,
+            log_is_long: false,
+            is_begun_ahead: false,
             keeps_readers: Arc::default(),
             _lock: None,
         })

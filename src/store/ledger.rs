@@ -1,14 +1,17 @@
 //! The driver's side of the store: one transaction a batch, and a savepoint for each entry after its first.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, params};
 
 use super::error::ledger as explain;
-use super::{FILE, Store, rows, schema};
+use super::{FILE, Store, history, rows, schema};
 use crate::driver::Move;
 use crate::driver::ledger::{Entry, Ledger, LedgerError, OpenItems};
 use crate::limits;
 use crate::payment::card::Settlement;
 use crate::payment::fact::Fact;
+use crate::payment::fiscal::Fiscal;
 use crate::payment::sale::Payment;
 use crate::payment::terminal::Lookup;
 use crate::snapshot::QueueDepth;
@@ -17,19 +20,35 @@ use crate::snapshot::QueueDepth;
 const PROOF: &str = "INSERT INTO meta (key, value) VALUES ('writable', '1') \
                      ON CONFLICT (key) DO UPDATE SET value = CAST(value + 1 AS TEXT)";
 
+/// IMMEDIATE: whoever else writes (nobody should) is met here and not in the middle.
+const BEGIN: &str = "BEGIN IMMEDIATE";
+
 impl Ledger for Store {
     fn open_items(&mut self) -> Result<OpenItems, LedgerError> {
         open_items(&self.conn).map_err(|e| self.suspect(&e))
     }
 
     fn begin(&mut self) -> Result<(), LedgerError> {
+        self.entries = 0;
+        if std::mem::take(&mut self.is_begun_ahead) && !self.conn.is_autocommit() {
+            return Ok(());
+        }
         self.heal()?;
         // A transaction that an error ended, or that a caller forgot, must not swallow this one.
         self.rollback();
-        // IMMEDIATE: whoever else writes (nobody should) is met here and not in the middle.
-        self.run("BEGIN IMMEDIATE").map_err(|e| self.suspect(&e))?;
-        self.entries = 0;
-        Ok(())
+        self.run(BEGIN).map_err(|e| self.suspect(&e))
+    }
+
+    /// What it spares a step are the locks of the file. A log that is to begin anew can do so only with a transaction that begins after it was written
+    /// back: until then none is begun ahead.
+    fn begin_ahead(&mut self) {
+        if self.laid_up.is_some() || self.log_is_long || !self.conn.is_autocommit() {
+            return;
+        }
+        // Whoever else holds the file (nobody should) is waited for by a step, which has a reason to.
+        let without_waiting = self.conn.busy_timeout(Duration::ZERO).and_then(|()| self.run(BEGIN));
+        let waiting = self.conn.busy_timeout(limits::wait(limits::STORE_BUSY_MS));
+        self.is_begun_ahead = without_waiting.and(waiting).is_ok();
     }
 
     fn load(&mut self, lookup: &Lookup) -> Result<Vec<Payment>, LedgerError> {
@@ -52,9 +71,14 @@ impl Ledger for Store {
         if self.conn.is_autocommit() {
             return Err(LedgerError::Other("no transaction is open; begin again".into()));
         }
-        let written = if self.entries == 0 { self.append_first(entry) } else { self.append_more(entry) };
+        let owed = self.owed_after(entry)?;
+        let written = if self.entries == 0 { self.append_first(entry, owed) } else { self.append_more(entry, owed) };
         if written.is_ok() {
             self.entries += 1;
+            self.owed = Some(owed);
+            if entry.moves.iter().any(Move::touches_receipts) {
+                self.queue = None;
+            }
         }
         written
     }
@@ -79,9 +103,11 @@ impl Ledger for Store {
     }
 
     fn rollback(&mut self) {
+        self.is_begun_ahead = false;
         if !self.conn.is_autocommit() {
             // Can only fail where no transaction is left, which is what is wanted.
             let _ = self.run("ROLLBACK");
+            (self.owed, self.queue) = (None, None);
         }
     }
 
@@ -122,14 +148,30 @@ impl Ledger for Store {
     }
 
     fn queue_depth(&mut self) -> Result<QueueDepth, LedgerError> {
-        super::history::depth(&self.conn).map_err(|e| self.suspect(&e))
+        let read = || -> rusqlite::Result<(i64, QueueDepth)> {
+            let owed = self.owed.map_or_else(|| history::owed(&self.conn), Ok)?;
+            Ok((owed, self.queue.map_or_else(|| history::queue(&self.conn), Ok)?))
+        };
+        let (owed, queue) = read().map_err(|e| self.suspect(&e))?;
+        (self.owed, self.queue) = (Some(owed), Some(queue));
+        Ok(QueueDepth { owed: owed.cast_unsigned(), ..queue })
     }
 }
 
 impl Store {
+    /// How many paid sales will owe their receipt once this is written.
+    fn owed_after(&self, entry: &Entry) -> Result<i64, LedgerError> {
+        let owed = self.owed.map_or_else(|| history::owed(&self.conn), Ok).map_err(|e| self.suspect(&e))?;
+        let owes = |payment: &Payment| i64::from(payment.fiscal == Fiscal::Owed);
+        Ok(entry
+            .moves
+            .iter()
+            .fold(owed, |owed, Move { before, after }| owed + owes(after) - before.as_deref().map_or(0, owes)))
+    }
+
     /// What an entry alone in its transaction has to leave as it was is all of the transaction.
-    fn append_first(&mut self, entry: &Entry) -> Result<(), LedgerError> {
-        write(&self.conn, entry).or_else(|e| {
+    fn append_first(&mut self, entry: &Entry, owed: i64) -> Result<(), LedgerError> {
+        write(&self.conn, entry, owed).or_else(|e| {
             let why = self.suspect(&e);
             if !self.conn.is_autocommit() {
                 self.rollback();
@@ -139,9 +181,9 @@ impl Store {
         })
     }
 
-    fn append_more(&self, entry: &Entry) -> Result<(), LedgerError> {
+    fn append_more(&self, entry: &Entry, owed: i64) -> Result<(), LedgerError> {
         self.run("SAVEPOINT entry").map_err(|e| self.suspect(&e))?;
-        match write(&self.conn, entry) {
+        match write(&self.conn, entry, owed) {
             Ok(()) => self.run("RELEASE entry").map_err(|e| self.suspect(&e)),
             Err(e) => {
                 let why = self.suspect(&e);
@@ -172,19 +214,24 @@ impl Store {
             return;
         }
         self.entries_unseen = 0;
+        // SQLite does not look at the log within a transaction.
+        self.rollback();
         let pages =
             self.conn.prepare_cached("PRAGMA wal_checkpoint(NOOP)").and_then(|mut s| s.query_row([], |r| r.get(1)));
-        if let (Some(write_back), Ok::<u32, _>(limits::STORE_LOG_PAGES_KEPT..)) = (&self.write_back, pages) {
+        self.log_is_long = matches!(pages, Ok::<u32, _>(limits::STORE_LOG_PAGES_KEPT..));
+        if let (Some(write_back), true) = (&self.write_back, self.log_is_long) {
             write_back.ask();
         }
     }
 
     /// Write the log back into the file, as far as readers let it. Whether all of it is there.
     fn write_back(&mut self) -> bool {
+        self.rollback();
         let lengths = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
         match self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], lengths) {
             Ok((log, written)) => {
                 self.commits_in_log = 0;
+                self.log_is_long &= log != written;
                 log == written
             }
             // Nothing is lost by it, and the next commit will say what is wrong.
@@ -219,11 +266,11 @@ pub(super) fn open_items(conn: &Connection) -> rusqlite::Result<OpenItems> {
 }
 
 /// Write one entry's lines and rows.
-fn write(conn: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+fn write(conn: &Connection, entry: &Entry, owed: i64) -> rusqlite::Result<()> {
     // The lines come first, because a payment's row knows the last of its lines; then payments, to which tokens and refunds refer.
     let mut last_lines = Vec::with_capacity(entry.facts.len());
     for fact in &entry.facts {
-        last_lines.push((fact.payment(), put_line(conn, entry.at_ms, fact)?));
+        last_lines.push((fact.payment(), put_line(conn, entry.at_ms, fact, owed)?));
     }
     for Move { before, after } in &entry.moves {
         let about_it = last_lines.iter().rev().find(|(about, _)| *about == Some(after.id));
@@ -255,11 +302,11 @@ fn write(conn: &Connection, entry: &Entry) -> rusqlite::Result<()> {
 /// The next number: after the last line, or after the cut where no line follows it yet. One look at the end of each table; what a
 /// savepoint rolls back gives its numbers back.
 const PUT_LINE: &str = "
-INSERT OR FAIL INTO journal (seq, at_ms, payment_id, body)
-VALUES (coalesce((SELECT max(seq) FROM journal), (SELECT max(seq) FROM cut), 0) + 1, ?1, ?2, ?3)";
+INSERT OR FAIL INTO journal (seq, at_ms, payment_id, body, owed)
+VALUES (coalesce((SELECT max(seq) FROM journal), (SELECT max(seq) FROM cut), 0) + 1, ?1, ?2, ?3, ?4)";
 
-/// Write one line of the journal; its number.
-pub(super) fn put_line(conn: &Connection, at_ms: i64, fact: &Fact) -> rusqlite::Result<i64> {
+/// Write one line of the journal, of a step after which so many paid sales owe their receipt; its number.
+pub(super) fn put_line(conn: &Connection, at_ms: i64, fact: &Fact, owed: i64) -> rusqlite::Result<i64> {
     let body = serde_json::to_string(fact).map_err(super::error::unreadable)?;
-    conn.prepare_cached(PUT_LINE)?.insert(params![at_ms, fact.payment().map(|id| id.to_string()), body])
+    conn.prepare_cached(PUT_LINE)?.insert(params![at_ms, fact.payment().map(|id| id.to_string()), body, owed])
 }

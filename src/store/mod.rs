@@ -42,6 +42,7 @@ use std::sync::atomic::AtomicBool;
 use crate::driver::ledger::LedgerError;
 use crate::limits;
 use crate::payment::sale::UnixMs;
+use crate::snapshot::QueueDepth;
 use laid_up::LaidUp;
 use lock::Lock;
 use reserve::Reserve;
@@ -92,8 +93,16 @@ pub struct Store {
     commits_in_log: u32,
     /// Entries since anybody looked how long the log is.
     entries_unseen: usize,
+    /// How many paid sales owe their receipt, with what the open transaction has; `None` = to be read.
+    owed: Option<i64>,
+    /// The same of the queue.
+    queue: Option<QueueDepth>,
     /// A log that grows too long is written back by the commit that made it so.
     log_is_bound: bool,
+    /// It was, when anybody looked last: it is being written back, and is to begin anew.
+    log_is_long: bool,
+    /// The open transaction is that of the next step, with nothing in it.
+    is_begun_ahead: bool,
     /// Whether readers may be kept open. While the store is laid up they may not: what they share with the writer's connection within
     /// this process would keep it from writing for ever.
     keeps_readers: Arc<AtomicBool>,
@@ -147,7 +156,11 @@ impl Store {
             entries: 0,
             commits_in_log: 0,
             entries_unseen: 0,
+            owed: None,
+            queue: None,
             log_is_bound: true,
+            log_is_long: false,
+            is_begun_ahead: false,
             keeps_readers,
             _lock: None,
         })
@@ -200,7 +213,11 @@ impl Store {
             entries: 0,
             commits_in_log,
             entries_unseen: 0,
+            owed: None,
+            queue: None,
             log_is_bound: false,
+            log_is_long: false,
+            is_begun_ahead: false,
             keeps_readers,
             _lock: lock,
         })

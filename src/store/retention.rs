@@ -209,8 +209,8 @@ pub(super) fn export_line(row: &rusqlite::Row<'_>) -> rusqlite::Result<String> {
 const CUT_OFF: &str = "INSERT INTO temp.line SELECT seq, at_ms, payment_id, body FROM old.journal WHERE seq <= ?1";
 
 /// The lines that stay.
-const STAY: &str = "INSERT INTO main.journal (seq, at_ms, payment_id, body) \
-                    SELECT seq, at_ms, payment_id, body FROM old.journal WHERE seq > ?1 ORDER BY seq";
+const STAY: &str = "INSERT INTO main.journal (seq, at_ms, payment_id, body, owed) \
+                    SELECT seq, at_ms, payment_id, body, owed FROM old.journal WHERE seq > ?1 ORDER BY seq";
 
 /// Everything else, as it is; the counters are made again by their triggers.
 const COPY: &str = "

@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::error::{StoreError, unreadable};
-use super::{FILE, StoreOptions, ledger, open_file, replay, retention, rows};
+use super::{FILE, StoreOptions, history, ledger, open_file, replay, retention, rows};
 use crate::payment::card::Settlement;
 use crate::payment::fact::Fact;
 use crate::payment::receipt::document::digest_of;
@@ -369,6 +369,6 @@ fn close_sales(new: &Connection, now_ms: i64, folder: &Path) -> rusqlite::Result
     );
     let mut register = rows::register(new)?;
     register.closed = Some(why.clone());
-    ledger::put_line(new, now_ms, &Fact::SalesClosed { why })?;
+    ledger::put_line(new, now_ms, &Fact::SalesClosed { why }, history::owed(new)?)?;
     rows::put_register(new, &register)
 }

@@ -25,6 +25,7 @@ pub(super) const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("migrations/0007-line-of-last-change.sql")),
     M::up(include_str!("migrations/0008-cards-asked-again.sql")),
     M::up(include_str!("migrations/0009-fewer-statements-a-sale.sql")),
+    M::up(include_str!("migrations/0010-debts-on-the-line.sql")),
 ];
 
 /// What a commit waits for.

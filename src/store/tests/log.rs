@@ -46,11 +46,29 @@ fn a_start_after_a_rest_finds_one_commit_in_the_log() {
     );
     store.rest();
     assert_eq!(pages_in_the_log(), 1, "a rest after a rest writes nothing");
+    for number in 1_001..=1_000 + u128::from(limits::STORE_LOG_COMMITS_KEPT) {
+        store.begin_ahead();
+        scribe.write(&mut store, vec![opened(number, Method::Click, Some(&format!("code-{number}")))]);
+    }
+    store.begin_ahead();
+    assert!(pages_in_the_log() > 100);
+    store.rest();
+    assert_eq!(pages_in_the_log(), 1, "a step that was begun ahead does not keep a rest from it");
 }
 
 #[test]
 fn a_log_that_grows_is_written_back_beside_the_sales_and_begins_anew() {
     grows_and_begins_anew(Store::between_sales);
+}
+
+#[test]
+fn it_is_where_the_next_step_is_begun_ahead() {
+    grows_and_begins_anew(|store| {
+        store.between_sales();
+        store.begin_ahead();
+    });
+    // In a rush, too.
+    grows_and_begins_anew(Store::begin_ahead);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a store promises, on real files in temporary directories.
 
+mod ahead;
 mod auditing;
 mod changing;
 mod damage;
@@ -11,6 +12,7 @@ mod receipts;
 mod retaining;
 mod writing;
 
+use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -54,21 +56,22 @@ fn log_pages(store: &Store) -> u32 {
 }
 
 /// A store of an older version in `dir`, with what `fill` writes today in the tables and columns of that day.
-fn older(dir: &Path, version: usize, fill: impl FnOnce(&mut Store)) -> Store {
+fn older(dir: &Path, version: usize, fill: impl FnOnce(&mut Store)) -> Connection {
     let (today, mut newest) = fresh();
     fill(&mut newest);
     drop(newest);
-    let old = Store::open_with(dir, &options(), &schema::MIGRATIONS[..version]).expect("the old version opens");
+    let steps = &schema::MIGRATIONS[..version];
+    let old = super::open_file(&dir.join(FILE), &options(), steps).expect("the old version opens");
     let attach = "ATTACH ?1 AS today";
-    old.conn.execute(attach, [today.path().join(FILE).to_str().expect("a path")]).expect("attached");
+    old.execute(attach, [today.path().join(FILE).to_str().expect("a path")]).expect("attached");
     for table in ["payment", "token", "refund", "outbox", "journal", "settlement", "register"] {
         let columns = "SELECT group_concat(name) FROM pragma_table_info(?1, 'main') \
                        WHERE name IN (SELECT name FROM pragma_table_info(?1, 'today'))";
-        let columns: String = old.conn.query_row(columns, [table], |r| r.get(0)).expect("read");
+        let columns: String = old.query_row(columns, [table], |r| r.get(0)).expect("read");
         let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM today.{table}");
-        old.conn.execute(&copy, []).expect("copied");
+        old.execute(&copy, []).expect("copied");
     }
-    old.conn.execute("DETACH today", []).expect("detached");
+    old.execute("DETACH today", []).expect("detached");
     old
 }
 

@@ -32,7 +32,7 @@ fn a_new_store_has_the_settings_that_durability_rests_on() {
 
 #[test]
 fn a_setting_that_sqlite_does_not_take_is_an_error() {
-    let conn = rusqlite::Connection::open_in_memory().expect("memory");
+    let conn = Connection::open_in_memory().expect("memory");
     let refused = schema::settle(&conn, Path::new("memory"), Synchronous::Full, false).expect_err("no WAL in memory");
     assert!(matches!(refused, StoreError::Pragma { pragma: "journal_mode", .. }), "{refused}");
     assert!(refused.to_string().contains("wal"), "{refused}");
@@ -56,7 +56,7 @@ fn a_store_of_the_future_is_refused_and_not_touched() {
     let file = dir.path().join(FILE);
     let before = std::fs::read(&file).expect("read");
     let refused = Store::open(dir.path(), &options()).expect_err("too new");
-    assert!(matches!(refused, StoreError::Future { found: 99, known: 9, .. }), "{refused}");
+    assert!(matches!(refused, StoreError::Future { found: 99, known: 10, .. }), "{refused}");
     let words = refused.to_string();
     assert!(words.contains("99") && words.contains("install the newer tolov"), "{words}");
     assert_eq!(std::fs::read(&file).expect("read"), before);
@@ -82,7 +82,7 @@ fn a_store_of_the_future_is_known_by_its_log_too() {
 fn a_file_of_another_program_is_refused_and_not_touched() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let file = dir.path().join(FILE);
-    let other = rusqlite::Connection::open(&file).expect("open");
+    let other = Connection::open(&file).expect("open");
     other.execute_batch("CREATE TABLE theirs (a)").expect("made");
     drop(other);
     let before = std::fs::read(&file).expect("read");
@@ -102,6 +102,7 @@ const BROKEN: &[M<'static>] = &[
     M::up(include_str!("../migrations/0007-line-of-last-change.sql")),
     M::up(include_str!("../migrations/0008-cards-asked-again.sql")),
     M::up(include_str!("../migrations/0009-fewer-statements-a-sale.sql")),
+    M::up(include_str!("../migrations/0010-debts-on-the-line.sql")),
     M::up("CREATE TABLE half (a INTEGER) STRICT; INSERT INTO half VALUES (1); INSERT INTO nowhere VALUES (1);"),
 ];
 
@@ -116,6 +117,7 @@ const NEXT: &[M<'static>] = &[
     M::up(include_str!("../migrations/0007-line-of-last-change.sql")),
     M::up(include_str!("../migrations/0008-cards-asked-again.sql")),
     M::up(include_str!("../migrations/0009-fewer-statements-a-sale.sql")),
+    M::up(include_str!("../migrations/0010-debts-on-the-line.sql")),
     M::up("ALTER TABLE meta ADD COLUMN note TEXT; CREATE TABLE next (a INTEGER) STRICT;"),
 ];
 
@@ -126,7 +128,7 @@ fn a_migration_that_fails_midway_leaves_the_old_version_whole() {
     scribe.write(&mut store, vec![opened(1, Method::Click, Some("code-1"))]);
     drop(store);
     let refused = Store::open_with(dir.path(), &options(), BROKEN).expect_err("broken");
-    assert!(matches!(refused, StoreError::Migration { to: 10, .. }), "{refused}");
+    assert!(matches!(refused, StoreError::Migration { to: 11, .. }), "{refused}");
     assert!(refused.to_string().contains("unchanged"), "{refused}");
     let mut store = open(dir.path());
     assert_eq!(store.open_items().expect("read").payments, vec![scribe.payment(1)]);
@@ -157,7 +159,7 @@ fn the_last_card_sales_of_an_older_register_are_found_in_the_journal() {
     let mut scribe = Scribe::new();
     let old = older(dir.path(), 2, |today| write_card_sales(&mut scribe, today));
     let older = "UPDATE register SET body = json_set(json_remove(body, '$.last_sales'), '$.last_sale', 'a name')";
-    assert_eq!(old.conn.execute(older, []).expect("written"), 1);
+    assert_eq!(old.execute(older, []).expect("written"), 1);
     drop(old);
     let register = open(dir.path()).open_items().expect("read").register;
     assert_eq!(register.last_sales, [1, 2, 4, 5, 7, 8, 10, 11].map(id));
@@ -248,6 +250,20 @@ fn a_store_that_cannot_be_written_is_read_and_heals() {
 }
 
 #[test]
+fn a_store_of_the_version_before_that_cannot_be_written_is_read_and_heals() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    drop(older(dir.path(), 9, |today| {
+        let mut scribe = Scribe::new();
+        scribe.write(today, vec![opened(1, Method::Click, Some("code-1"))]);
+        scribe.write(today, vec![approved(1, Fiscal::Owed)]);
+    }));
+    let mut reader = laid_up(dir.path()).expect("it can be read");
+    assert_eq!(reader.queue_depth().expect("read").owed, 1, "counted, where no line says it");
+    reader.prove_writable().expect("it heals");
+    assert_eq!(reader.queue_depth().expect("read").owed, 1);
+}
+
+#[test]
 fn a_store_that_was_never_written_is_laid_up_empty_and_one_that_was_lost_is_not() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let mut store = laid_up(dir.path()).expect("nothing to overlook");
@@ -281,7 +297,7 @@ fn other_programs_can_read_the_file() {
     let file = dir.path().join(FILE);
     let Ok(shell) = Command::new("sqlite3").arg(&file).arg(sql).output() else {
         // Without the shell on this machine, a second library connection stands in for the other program.
-        let other = rusqlite::Connection::open(&file).expect("open");
+        let other = Connection::open(&file).expect("open");
         let verdict: String = other.query_row("PRAGMA integrity_check", [], |r| r.get(0)).expect("read");
         let kind: String = other.query_row("SELECT kind FROM lines", [], |r| r.get(0)).expect("read");
         assert_eq!((verdict.as_str(), kind.as_str()), ("ok", "opened"));

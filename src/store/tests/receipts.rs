@@ -159,7 +159,7 @@ fn a_salvaged_store_gives_waiting_receipts_their_words_back_if_they_are_the_ones
 fn spoil_the_counters(dir: &TempDir) {
     let path = dir.path().join(FILE);
     let root: i64 = {
-        let conn = rusqlite::Connection::open(&path).expect("open");
+        let conn = Connection::open(&path).expect("open");
         conn.query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'depth'", [], |r| r.get(0)).expect("read")
     };
     let mut bytes = fs::read(&path).expect("read");
@@ -171,7 +171,7 @@ fn spoil_the_counters(dir: &TempDir) {
 #[test]
 fn a_store_of_the_version_before_takes_receipts_once_it_is_opened() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    drop(Store::open_with(dir.path(), &options(), &schema::MIGRATIONS[..1]).expect("version 1"));
+    drop(older(dir.path(), 1, |_| {}));
     let mut store = open(dir.path());
     Scribe::new().write(&mut store, queued(1));
     assert_eq!(in_table(&store), 1);

@@ -181,7 +181,7 @@ fn the_queue_is_counted_as_it_changes() {
     store.append(&entry).expect("append");
     assert_eq!(depth(&mut store), (0, 0, 1, None));
     store.rollback();
-    assert_eq!(depth(&mut store).1, 1, "a count is rolled back with what it counts");
+    assert_eq!(depth(&mut store), (0, 1, 0, Some(scribe.at_ms - 1_000)), "a count is rolled back with what it counts");
     store.begin().expect("begin");
     store.append(&entry).expect("append");
     store.commit().expect("commit");
@@ -322,7 +322,7 @@ fn a_sale_that_is_paid_at_once_writes_few_pages_and_moves_no_index_in_vain() {
         scribe.write(&mut store, vec![approved(number, Fiscal::Owed)]);
     }
     let a_sale = (log_pages(&store) - before) / SALES;
-    assert!(a_sale <= 12, "{a_sale} pages of the log for one sale");
+    assert!(a_sale <= 11, "{a_sale} pages of the log for one sale");
 }
 
 #[test]
