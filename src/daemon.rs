@@ -11,6 +11,7 @@
 //! It starts and serves whatever is broken: what is missing is shown, and heals without a restart. Only a store that cannot be opened
 //! at all (in use, of a later version, of another program) ends the start, because without it no promise can be kept.
 
+mod ahead;
 pub mod assemble;
 mod callback;
 mod desk;

@@ -24,7 +24,7 @@ pub use self::voice::Spoken;
 use self::voice::Voice;
 use crate::config::{Log, LogFormat};
 use crate::payment::event::Denial;
-use crate::payment::sale::{Payment, PaymentId, State};
+use crate::payment::sale::{Method, Payment, PaymentId, State};
 
 /// What is said, where the usual (`info`) is too much or too little: `TOLOV_LOG=debug`, `TOLOV_LOG=info,hal=trace`.
 const LEVEL: &str = "TOLOV_LOG";
@@ -81,6 +81,19 @@ pub fn payment(payment: &Payment) -> Span {
         span.record("till", till);
     }
     span
+}
+
+/// The same of a sale that was only just asked for. Whose it is is told by [`is_from_till`], once it is on disk.
+#[must_use]
+pub fn payment_by(id: PaymentId, method: Method) -> Span {
+    error_span!("payment", transaction_id = %id, method = method.name(), till = Empty)
+}
+
+/// What is said from now on is about this payment of its till.
+pub fn is_from_till(payment: &Payment) {
+    if let Some(till) = till_of(payment) {
+        Span::current().record("till", till);
+    }
 }
 
 /// The same where nothing is known of the payment but its name.

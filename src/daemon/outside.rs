@@ -1,11 +1,11 @@
 //! The way of effects to the world outside, after the commit. Nothing here waits: what takes time is a task, and its answer an event.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::runtime;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, watch};
 use tracing::{Instrument as _, debug, error, info};
 
+use super::ahead::Ahead;
 use crate::driver::Handle;
 use crate::limits;
 use crate::payment::event::{Effect, Event};
@@ -20,8 +20,7 @@ pub(super) struct Outside {
     deliver: Arc<Notify>,
     driver: Handle,
     tasks: runtime::Handle,
-    /// Charges whose connection is being opened; each waits for the word that its intent is on disk.
-    foreseen: Mutex<HashMap<PaymentId, oneshot::Sender<Arc<Payment>>>>,
+    ahead: Arc<Ahead>,
 }
 
 impl Outside {
@@ -33,32 +32,18 @@ impl Outside {
         deliver: Arc<Notify>,
         driver: Handle,
     ) -> Self {
-        let (tasks, foreseen) = (runtime::Handle::current(), Mutex::default());
-        Self { providers, pinpad, sbp, deliver, driver, tasks, foreseen }
+        let ahead = Ahead::new(providers.clone());
+        let guessing = ahead.clone();
+        driver.foreseen_by(Box::new(move |driver, id, method| guessing.guess(driver, id, method)));
+        Self { providers, pinpad, sbp, deliver, driver, tasks: runtime::Handle::current(), ahead }
     }
 
-    /// Before the commit: open the connection that a charge will need. Not a byte is sent on it before [`Outside::release`]; without that it
-    /// is closed again.
+    /// Before the commit: open the connection that a charge will need, where it was not guessed. Not a byte is sent on it before
+    /// [`Outside::release`]; without that it is closed again.
     pub(super) fn foresee(&self, effect: &Effect) {
-        let Effect::Charge { payment } = effect else { return };
-        let (providers, driver, payment) = (self.providers.clone(), self.driver.clone(), payment.clone());
-        let (go, mut released) = oneshot::channel();
-        let mut foreseen = self.foreseen.lock().unwrap_or_else(PoisonError::into_inner);
-        foreseen.retain(|_, earlier| !earlier.is_closed());
-        foreseen.insert(payment.id, go);
-        let about = payment.clone();
-        let ahead = async move {
-            let ready = providers.ready(payment.method).await;
-            // A disk that takes longer has the payment open its own connection.
-            let told = tokio::time::timeout(limits::wait(limits::PROVIDER_READY_MS), &mut released).await;
-            // Closed before it is looked at once more: what is let go in this very moment is either here or handed back, and never lost.
-            released.close();
-            if let Some(payment) = told.ok().and_then(Result::ok).or_else(|| released.try_recv().ok()) {
-                charge(&providers, &driver, payment, ready).await;
-            }
-        };
-        // The span is made by the task: the driver has a commit to do.
-        self.tasks.spawn(async move { ahead.instrument(log::payment(&about)).await });
+        if let Effect::Charge { payment } = effect {
+            self.ahead.begin(&self.driver, payment.id, payment.method);
+        }
     }
 
     pub(super) fn release(&self, effect: Effect) {
@@ -77,8 +62,7 @@ impl Outside {
     }
 
     fn charge(&self, payment: Arc<Payment>) {
-        let foreseen = self.foreseen.lock().unwrap_or_else(PoisonError::into_inner).remove(&payment.id);
-        let Err(payment) = foreseen.map_or(Err(payment.clone()), |go| go.send(payment)) else { return };
+        let Err(payment) = self.ahead.release(payment) else { return };
         let (providers, driver) = (self.providers.clone(), self.driver.clone());
         let span = log::payment(&payment);
         let late = async move { charge(&providers, &driver, payment, Ready::default()).await };
@@ -86,7 +70,7 @@ impl Outside {
     }
 }
 
-async fn charge(providers: &Providers, driver: &Handle, payment: Arc<Payment>, ready: Ready) {
+pub(super) async fn charge(providers: &Providers, driver: &Handle, payment: Arc<Payment>, ready: Ready) {
     let id = payment.id;
     debug!("the provider is asked for the money");
     let outcome = providers.charge(payment, ready).await;

@@ -1,14 +1,15 @@
 //! The door to the driver: send an event, hear what became of it, see the latest picture.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::limits;
 use crate::payment::event::{Denial, Event, Reply};
 use crate::payment::order::Asked;
 use crate::payment::sale::{Method, PaymentId};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, StoreHealth};
 
 /// An event on its way, with the ear of whoever sent it.
 #[derive(Debug)]
@@ -62,13 +63,28 @@ impl Ticket {
     }
 }
 
+/// Looks at a sale that has just been asked for and will be charged if nothing speaks against it, and may make ready what that will need. What it
+/// returns is dropped with the question's first answer. It carries nothing out and does not wait.
+pub type Foresee = Box<dyn Fn(&Handle, PaymentId, Method) -> Foreseen + Send + Sync>;
+
+/// What was made ready for a question, as long as nobody knows what becomes of it.
+pub type Foreseen = Option<Box<dyn Send>>;
+
 /// The door to the driver. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Handle {
     queue: mpsc::Sender<Envelope>,
     pictures: watch::Receiver<Arc<Snapshot>>,
     awaited: watch::Receiver<Option<(PaymentId, Method)>>,
     closing: Arc<AtomicBool>,
+    /// Set once, by whoever carries the effects out.
+    foresee: Arc<OnceLock<Foresee>>,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("waiting", &self.waiting()).finish_non_exhaustive()
+    }
 }
 
 impl Handle {
@@ -77,7 +93,22 @@ impl Handle {
         pictures: watch::Receiver<Arc<Snapshot>>,
         awaited: watch::Receiver<Option<(PaymentId, Method)>>,
     ) -> Self {
-        Self { queue, pictures, awaited, closing: Arc::default() }
+        Self { queue, pictures, awaited, closing: Arc::default(), foresee: Arc::default() }
+    }
+
+    /// Let `foresee` look at each sale that brings its code, while the driver decides on it. Only the first one is heard.
+    pub fn foreseen_by(&self, foresee: Foresee) {
+        let _ = self.foresee.set(foresee);
+    }
+
+    /// What looks as if it will be charged: a code, an idle counter and nothing that keeps sales from beginning.
+    fn foresee(&self, sale: Option<(PaymentId, Method)>) -> Foreseen {
+        let (Some((id, method)), Some(foresee)) = (sale, self.foresee.get()) else { return None };
+        let is_free = {
+            let picture = self.pictures.borrow();
+            picture.counter.is_none() && picture.closed.is_none() && picture.store == StoreHealth::Good
+        };
+        is_free.then(|| foresee(self, id, method)).flatten()
     }
 
     /// The end was asked for: whatever would put money in motion is refused from now on, through every copy of this handle.
@@ -102,11 +133,17 @@ impl Handle {
         if self.queue.capacity() <= limits::EVENT_QUEUE_RESERVE {
             return Err(Denial::Overloaded);
         }
+        let sale = match &event {
+            Event::Sell(sell) => sell.code.as_ref().map(|_| (sell.id, sell.method)),
+            _ => None,
+        };
         let (envelope, answer) = Envelope::ask(event);
         self.queue.try_send(envelope).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => Denial::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Denial::ShuttingDown,
         })?;
+        // The driver is at work by now.
+        let _foreseen = self.foresee(sale);
         answer.await.map_err(|_| Denial::ShuttingDown)?
     }
 
