@@ -49,7 +49,7 @@ pub struct Driver<L> {
     /// Whose code is waited for: apart from the pictures, because it changes rarely and is not to be looked for in each of them.
     awaited: watch::Sender<Option<(PaymentId, Method)>>,
     waiters: HashMap<Subject, Vec<oneshot::Sender<Reply>>>,
-    /// Answers of this step. Said after its picture is published: who has heard of an end must not find it still open.
+    /// Answers of this step, said together with its picture.
     words: Vec<Word>,
     /// Events about money that has moved whose lines are not on disk yet, in their order.
     owed: VecDeque<Event>,

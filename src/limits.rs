@@ -50,7 +50,7 @@ limits! {
     /// Lines that wait for a log that is slow; past it they are left out and counted, because a log that hangs must not hold up a sale.
     LOG_LINES_MAX: usize = 2_048;
     /// Lines are written so long after the first of them, together: a thread that wakes for each line takes the processor from the sale that said it.
-    LOG_GATHER_MS: u64 = 5;
+    LOG_GATHER_MS: u64 = 10;
     /// How long the program's end waits for the log to take the last lines.
     LOG_END_MS: u64 = 1_000;
     /// How often the program's end looks for room among the lines that wait.
@@ -280,7 +280,7 @@ limits! {
     /// The store's log once it was written back: a burst may make it longer, but it does not stay so.
     STORE_LOG_MAX_BYTES: u64 = 16_777_216;
     /// Pages of 4 KiB in the store's log from which on it is written back beside the sales.
-    STORE_LOG_PAGES_KEPT: u32 = 1_200;
+    STORE_LOG_PAGES_KEPT: u32 = 1_800;
     /// Steps of payments after which the store's writer looks, between two sales, how long its log is.
     STORE_LOG_ENTRIES_UNSEEN_MAX: usize = 16;
     /// The same where no moment comes between two sales: then a commit looks.

@@ -129,7 +129,7 @@ impl Metrics {
 }
 
 impl Witness for Metrics {
-    fn committed(&self, commit: &Commit) {
+    fn set_out(&self, commit: &Commit) {
         self.commit.observe(seconds(commit.took_us));
         self.commit_events.observe(f64::from(u32::try_from(commit.events).unwrap_or(u32::MAX)));
         for moved in &commit.moves {

@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 
 use super::outside::charge;
 use crate::driver::Handle;
-use crate::driver::handle::Foreseen;
+use crate::driver::handle::Guessed;
 use crate::payment::sale::{Method, Payment, PaymentId};
 use crate::provider::Providers;
 use crate::{limits, log};
@@ -42,14 +42,14 @@ impl Ahead {
     }
 
     /// A sale was asked for, and is being decided on.
-    pub(super) fn guess(self: &Arc<Self>, driver: &Handle, id: PaymentId, method: Method) -> Foreseen {
+    pub(super) fn guess(self: &Arc<Self>, driver: &Handle, id: PaymentId, method: Method) -> Guessed {
         self.providers.get(method)?;
         let in_vain = self.open().guessed_in_vain;
         if in_vain.is_some_and(|since| since.elapsed() < READY) {
             return None;
         }
         self.begin(driver, id, method);
-        Some(Box::new(Guess { ahead: self.clone(), id }))
+        Some(Box::new(Unsure { ahead: self.clone(), id }))
     }
 
     /// A charge is about to be committed.
@@ -91,12 +91,12 @@ impl Ahead {
 }
 
 /// As long as nobody knows what becomes of the sale.
-struct Guess {
+struct Unsure {
     ahead: Arc<Ahead>,
     id: PaymentId,
 }
 
-impl Drop for Guess {
+impl Drop for Unsure {
     fn drop(&mut self) {
         let mut open = self.ahead.open();
         if open.by_payment.remove(&self.id).is_some() {
@@ -160,7 +160,7 @@ mod tests {
                 Driver::new(Store::in_memory().unwrap(), policy, Clock::system()).expect("a driver");
             driver.begin();
             let guessing = ahead.clone();
-            handle.foreseen_by(Box::new(move |driver, id, method| guessing.guess(driver, id, method)));
+            handle.guessed_by(Box::new(move |driver, id, method| guessing.guess(driver, id, method)));
             Self { driver, handle, ahead, provider }
         }
 

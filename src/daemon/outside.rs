@@ -34,7 +34,7 @@ impl Outside {
     ) -> Self {
         let ahead = Ahead::new(providers.clone());
         let guessing = ahead.clone();
-        driver.foreseen_by(Box::new(move |driver, id, method| guessing.guess(driver, id, method)));
+        driver.guessed_by(Box::new(move |driver, id, method| guessing.guess(driver, id, method)));
         Self { providers, pinpad, sbp, deliver, driver, tasks: runtime::Handle::current(), ahead }
     }
 

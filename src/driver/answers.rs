@@ -18,7 +18,7 @@ pub(super) struct Outcome {
     pub(super) result: Result<Decision, Denial>,
 }
 
-/// An answer that is due once everybody may see the picture it belongs to.
+/// An answer that is due together with the picture it belongs to.
 pub(super) enum Word {
     /// What became of a question.
     Accepted(oneshot::Sender<Result<Ticket, Denial>>, Result<Ticket, Denial>),
@@ -126,29 +126,27 @@ impl<L: Ledger> Driver<L> {
         }
     }
 
-    /// The picture is there before anybody hears an answer, because who has heard of an end must not find it still open. Whoever only looks on
-    /// is woken last.
+    /// Answers are said first, because tills wait for them, and the picture is held until it is the one that belongs to them: who has heard of an end
+    /// must not find it still open. Whoever only looks on is woken last.
     pub(super) fn tell_everybody(&mut self) {
-        self.publish();
-        self.words.drain(..).for_each(Word::say);
-        self.pictures.send_modify(|_| ());
-        self.tell_of_release();
-    }
-
-    /// Everybody may see the picture from now on; nobody is woken for it yet.
-    fn publish(&mut self) {
         self.sequence += 1;
         if self.depth.is_none() {
             self.depth = self.ledger.queue_depth().ok();
         }
-        let queue = self.depth.unwrap_or_else(|| self.pictures.borrow().queue);
-        let made = (self.sequence, self.clock.monotonic_ms());
-        let picture = picture::of(&self.terminal, queue, &self.health, self.last.as_ref(), self.faults, made);
-        let awaited = picture.code_awaited();
-        self.awaited.send_if_modified(|known| std::mem::replace(known, awaited) != awaited);
+        let mut words = std::mem::take(&mut self.words);
         self.pictures.send_if_modified(|seen| {
+            words.drain(..).for_each(Word::say);
+            self.tell_of_effects();
+            let made = (self.sequence, self.clock.monotonic_ms());
+            let queue = self.depth.unwrap_or(seen.queue);
+            let picture = picture::of(&self.terminal, queue, &self.health, self.last.as_ref(), self.faults, made);
             *seen = Arc::new(picture);
             false
         });
+        self.words = words;
+        let awaited = self.pictures.borrow().code_awaited();
+        self.awaited.send_if_modified(|known| std::mem::replace(known, awaited) != awaited);
+        self.pictures.send_modify(|_| ());
+        self.tell_of_release();
     }
 }

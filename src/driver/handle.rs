@@ -65,10 +65,10 @@ impl Ticket {
 
 /// Looks at a sale that has just been asked for and will be charged if nothing speaks against it, and may make ready what that will need. What it
 /// returns is dropped with the question's first answer. It carries nothing out and does not wait.
-pub type Foresee = Box<dyn Fn(&Handle, PaymentId, Method) -> Foreseen + Send + Sync>;
+pub type Guess = Box<dyn Fn(&Handle, PaymentId, Method) -> Guessed + Send + Sync>;
 
 /// What was made ready for a question, as long as nobody knows what becomes of it.
-pub type Foreseen = Option<Box<dyn Send>>;
+pub type Guessed = Option<Box<dyn Send>>;
 
 /// The door to the driver. Cheap to clone.
 #[derive(Clone)]
@@ -78,7 +78,7 @@ pub struct Handle {
     awaited: watch::Receiver<Option<(PaymentId, Method)>>,
     closing: Arc<AtomicBool>,
     /// Set once, by whoever carries the effects out.
-    foresee: Arc<OnceLock<Foresee>>,
+    guess: Arc<OnceLock<Guess>>,
 }
 
 impl fmt::Debug for Handle {
@@ -93,22 +93,22 @@ impl Handle {
         pictures: watch::Receiver<Arc<Snapshot>>,
         awaited: watch::Receiver<Option<(PaymentId, Method)>>,
     ) -> Self {
-        Self { queue, pictures, awaited, closing: Arc::default(), foresee: Arc::default() }
+        Self { queue, pictures, awaited, closing: Arc::default(), guess: Arc::default() }
     }
 
-    /// Let `foresee` look at each sale that brings its code, while the driver decides on it. Only the first one is heard.
-    pub fn foreseen_by(&self, foresee: Foresee) {
-        let _ = self.foresee.set(foresee);
+    /// Let `guess` look at each sale that brings its code, while the driver decides on it. Only the first one is heard.
+    pub fn guessed_by(&self, guess: Guess) {
+        let _ = self.guess.set(guess);
     }
 
     /// What looks as if it will be charged: a code, an idle counter and nothing that keeps sales from beginning.
-    fn foresee(&self, sale: Option<(PaymentId, Method)>) -> Foreseen {
-        let (Some((id, method)), Some(foresee)) = (sale, self.foresee.get()) else { return None };
+    fn guess(&self, sale: Option<(PaymentId, Method)>) -> Guessed {
+        let (Some((id, method)), Some(guess)) = (sale, self.guess.get()) else { return None };
         let is_free = {
             let picture = self.pictures.borrow();
             picture.counter.is_none() && picture.closed.is_none() && picture.store == StoreHealth::Good
         };
-        is_free.then(|| foresee(self, id, method)).flatten()
+        is_free.then(|| guess(self, id, method)).flatten()
     }
 
     /// The end was asked for: whatever would put money in motion is refused from now on, through every copy of this handle.
@@ -143,7 +143,7 @@ impl Handle {
             mpsc::error::TrySendError::Closed(_) => Denial::ShuttingDown,
         })?;
         // The driver is at work by now.
-        let _foreseen = self.foresee(sale);
+        let _guessed = self.guess(sale);
         answer.await.map_err(|_| Denial::ShuttingDown)?
     }
 

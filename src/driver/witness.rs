@@ -10,10 +10,13 @@ use crate::payment::machine::Now;
 use crate::payment::sale::{Payment, UnixMs};
 use crate::payment::terminal::Terminal;
 
-/// Told on the driver's own thread: must not wait for anything.
+/// Told on the driver's own thread: must not wait for anything, nor look at the driver's picture.
 pub trait Witness: Send + Sync {
-    /// The lines of a batch are on disk; their effects and answers are not out yet.
+    /// The lines of a batch are on disk; their effects and answers are not out yet. Only for what an effect needs: the customer waits for it.
     fn committed(&self, _commit: &Commit) {}
+
+    /// Their effects are out, and their answers are being said: who has heard of an end, and looks at the picture, finds it counted.
+    fn set_out(&self, _commit: &Commit) {}
 
     /// Their effects and answers are out: for whoever takes his time.
     fn released(&self, _commit: &Commit) {}
@@ -107,6 +110,12 @@ impl<L: Ledger> Driver<L> {
         let commit = Commit { moves, closings, events, took_us, at_us, at_ms: now.wall_ms };
         self.witnesses.iter().for_each(|witness| witness.committed(&commit));
         self.commits.push(commit);
+    }
+
+    pub(super) fn tell_of_effects(&self) {
+        for commit in &self.commits {
+            self.witnesses.iter().for_each(|witness| witness.set_out(commit));
+        }
     }
 
     pub(super) fn tell_of_release(&mut self) {

@@ -287,6 +287,13 @@ mod tests {
     }
 
     #[test]
+    fn a_currency_has_one_name() {
+        for currency in [Currency::Uzs, Currency::Rub] {
+            assert_eq!(serde_json::to_value(currency).unwrap(), currency.code());
+        }
+    }
+
+    #[test]
     fn json_numbers_are_read_in_every_spelling() {
         for (text, minor) in [
             ("500", 50_000),

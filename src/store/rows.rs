@@ -1,6 +1,8 @@
 //! A payment and its row: the body as JSON, and beside it the columns that are searched.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, named_params, params};
+use std::borrow::Cow;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::error::unreadable;
 use crate::limits;
@@ -11,38 +13,38 @@ use crate::payment::terminal::Register;
 
 /// The columns beside a payment's body. Made from the payment alone, so that `audit` can make them again.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Columns {
-    pub(super) method: String,
-    pub(super) state: String,
-    pub(super) fiscal: String,
+pub(super) struct Columns<'a> {
+    pub(super) method: Cow<'a, str>,
+    pub(super) state: Cow<'a, str>,
+    pub(super) fiscal: Cow<'a, str>,
     pub(super) amount_minor: i64,
-    pub(super) currency: String,
-    pub(super) code: Option<String>,
-    pub(super) token: Option<String>,
-    pub(super) order_id: Option<String>,
-    pub(super) upstream_id: Option<String>,
-    pub(super) shift: Option<String>,
+    pub(super) currency: Cow<'a, str>,
+    pub(super) code: Option<Cow<'a, str>>,
+    pub(super) token: Option<Cow<'a, str>>,
+    pub(super) order_id: Option<Cow<'a, str>>,
+    pub(super) upstream_id: Option<Cow<'a, str>>,
+    pub(super) shift: Option<Cow<'a, str>>,
     pub(super) attended: bool,
     pub(super) resident: bool,
     pub(super) created_ms: UnixMs,
     pub(super) updated_ms: UnixMs,
 }
 
-impl Columns {
+impl<'a> Columns<'a> {
     /// What stands beside this payment's body.
-    pub(super) fn of(payment: &Payment) -> Self {
+    pub(super) fn of(payment: &'a Payment) -> Self {
         let slip = payment.run.as_ref().map(|run| &run.slip);
         Self {
             method: payment.method.name().into(),
             state: payment.state.name().into(),
             fiscal: payment.fiscal.name().into(),
             amount_minor: payment.amount.minor(),
-            currency: currency_name(payment),
-            code: payment.code.clone(),
-            token: payment.token.as_ref().map(|t| t.key.clone()),
-            order_id: payment.order_id.clone(),
-            upstream_id: upstream_id(payment).map(str::to_owned),
-            shift: slip.and_then(|s| s.shift.clone()),
+            currency: payment.amount.currency().code().into(),
+            code: payment.code.as_deref().map(Cow::from),
+            token: payment.token.as_ref().map(|t| t.key.as_str().into()),
+            order_id: payment.order_id.as_deref().map(Cow::from),
+            upstream_id: upstream_id(payment).map(Cow::from),
+            shift: slip.and_then(|s| s.shift.as_deref()).map(Cow::from),
             attended: payment.attended,
             resident: !payment.may_leave_memory(),
             created_ms: payment.created_ms,
@@ -57,37 +59,28 @@ fn upstream_id(payment: &Payment) -> Option<&str> {
     approved_as.or_else(|| payment.run.as_ref()?.slip.rrn.as_deref())
 }
 
-/// The currency as its serde name, so that no second table of names can differ from it.
-fn currency_name(payment: &Payment) -> String {
-    match serde_json::to_value(payment.amount.currency()) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => String::new(),
-    }
-}
-
 /// This and its likes OR FAIL: what a refused statement has done is rolled back with its entry, and need not be remembered for itself.
 const PUT_NEW: &str = "
 INSERT OR FAIL INTO payment (id, method, state, fiscal, amount_minor, currency, code, token, order_id, upstream_id, shift, attended, resident,
                      created_ms, updated_ms, line, body)
-VALUES (:id, :method, :state, :fiscal, :amount_minor, :currency, :code, :token, :order_id, :upstream_id, :shift, :attended, :resident,
-        :created_ms, :updated_ms, :line, :body)";
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
 /// Without the columns that indices lead from and that a step rarely changes: naming such a column writes its index anew, whatever it says.
 macro_rules! step_and {
     ($more:literal) => {
         concat!(
-            "UPDATE OR FAIL payment SET state = :state, fiscal = :fiscal, amount_minor = :amount_minor, currency = :currency, attended = :attended, ",
-            "shift = :shift, resident = :resident, updated_ms = :updated_ms, line = :line, body = :body",
+            "UPDATE OR FAIL payment SET state = ?2, fiscal = ?3, amount_minor = ?4, currency = ?5, attended = ?6, shift = ?7, resident = ?8, ",
+            "updated_ms = ?9, line = ?10, body = ?11",
             $more,
-            " WHERE id = :id"
+            " WHERE id = ?1"
         )
     };
 }
 
 const PUT_STEP: &str = step_and!("");
-const PUT_STEP_AND_UPSTREAM_ID: &str = step_and!(", upstream_id = :upstream_id");
-const PUT_STEP_AND_CODE: &str = step_and!(", method = :method, code = :code");
-const PUT_STEP_AND_BOTH: &str = step_and!(", upstream_id = :upstream_id, method = :method, code = :code");
+const PUT_STEP_AND_UPSTREAM_ID: &str = step_and!(", upstream_id = ?12");
+const PUT_STEP_AND_CODE: &str = step_and!(", method = ?12, code = ?13");
+const PUT_STEP_AND_BOTH: &str = step_and!(", upstream_id = ?12, method = ?13, code = ?14");
 
 const PUT_CONFIRMATION: &str = "
 INSERT INTO outbox (payment_id, number, method, state, attempts, asked_ms, next_ms, last_error, body)
@@ -106,21 +99,33 @@ pub(super) fn put_payment(
 ) -> rusqlite::Result<()> {
     let id = payment.id.to_string();
     let columns = Columns::of(payment);
-    let body = serde_json::to_string(payment).map_err(unreadable)?;
+    let mut body = serde_json::to_string(payment).map_err(unreadable)?;
     let steps = match before {
         None => 0,
         Some(before) => put_step(conn, before, payment, &columns, line, &body)?,
     };
     if steps == 0 {
         // Room for what its end adds, so that the end moves no other row. Spaces after it are no part of its JSON.
-        let body = format!("{body}{:1$}", "", limits::STORE_ROW_ROOM_BYTES);
-        conn.prepare_cached(PUT_NEW)?.execute(named_params! {
-            ":id": id, ":method": columns.method, ":state": columns.state, ":fiscal": columns.fiscal,
-            ":amount_minor": columns.amount_minor, ":currency": columns.currency, ":code": columns.code,
-            ":token": columns.token, ":order_id": columns.order_id, ":upstream_id": columns.upstream_id,
-            ":shift": columns.shift, ":attended": columns.attended, ":resident": columns.resident,
-            ":created_ms": columns.created_ms, ":updated_ms": columns.updated_ms, ":line": line, ":body": body,
-        })?;
+        body.push_str(&" ".repeat(limits::STORE_ROW_ROOM_BYTES));
+        conn.prepare_cached(PUT_NEW)?.execute(params![
+            id,
+            columns.method,
+            columns.state,
+            columns.fiscal,
+            columns.amount_minor,
+            columns.currency,
+            columns.code,
+            columns.token,
+            columns.order_id,
+            columns.upstream_id,
+            columns.shift,
+            columns.attended,
+            columns.resident,
+            columns.created_ms,
+            columns.updated_ms,
+            line,
+            body,
+        ])?;
     }
     for c in &payment.confirmations {
         conn.prepare_cached(PUT_CONFIRMATION)?.execute(params![
@@ -148,13 +153,21 @@ fn put_step(
     body: &str,
 ) -> rusqlite::Result<usize> {
     let id = payment.id.to_string();
-    let step: &[(&str, &dyn ToSql)] = named_params! {
-        ":id": id, ":state": columns.state, ":fiscal": columns.fiscal, ":amount_minor": columns.amount_minor,
-        ":currency": columns.currency, ":attended": columns.attended, ":shift": columns.shift,
-        ":resident": columns.resident, ":updated_ms": columns.updated_ms, ":line": line, ":body": body,
-    };
-    let upstream: &[(&str, &dyn ToSql)] = named_params! { ":upstream_id": columns.upstream_id };
-    let code: &[(&str, &dyn ToSql)] = named_params! { ":method": columns.method, ":code": columns.code };
+    let step = params![
+        id,
+        columns.state,
+        columns.fiscal,
+        columns.amount_minor,
+        columns.currency,
+        columns.attended,
+        columns.shift,
+        columns.resident,
+        columns.updated_ms,
+        line,
+        body,
+    ];
+    let upstream = params![columns.upstream_id];
+    let code = params![columns.method, columns.code];
     let has_other_code = (before.method, &before.code) != (payment.method, &payment.code);
     match (upstream_id(before) != upstream_id(payment), has_other_code) {
         (false, false) => conn.prepare_cached(PUT_STEP)?.execute(step),

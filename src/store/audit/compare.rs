@@ -1,5 +1,7 @@
 //! What was replayed against what stands in the tables.
 
+use std::borrow::Cow;
+
 use rusqlite::{OptionalExtension as _, Row};
 use serde::Serialize;
 use serde_json::Value;
@@ -204,18 +206,20 @@ impl Queued {
 }
 
 /// The columns beside a payment's body, as they stand.
-fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
+fn columns(row: &Row<'_>) -> rusqlite::Result<Columns<'static>> {
+    let text = |name: &str| row.get::<_, String>(name).map(Cow::from);
+    let or_none = |name: &str| row.get::<_, Option<String>>(name).map(|text| text.map(Cow::from));
     Ok(Columns {
-        method: row.get("method")?,
-        state: row.get("state")?,
-        fiscal: row.get("fiscal")?,
+        method: text("method")?,
+        state: text("state")?,
+        fiscal: text("fiscal")?,
         amount_minor: row.get("amount_minor")?,
-        currency: row.get("currency")?,
-        code: row.get("code")?,
-        token: row.get("token")?,
-        order_id: row.get("order_id")?,
-        upstream_id: row.get("upstream_id")?,
-        shift: row.get("shift")?,
+        currency: text("currency")?,
+        code: or_none("code")?,
+        token: or_none("token")?,
+        order_id: or_none("order_id")?,
+        upstream_id: or_none("upstream_id")?,
+        shift: or_none("shift")?,
         attended: row.get("attended")?,
         resident: row.get("resident")?,
         created_ms: row.get("created_ms")?,
