@@ -11,9 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
 use super::schema;
-use crate::background;
-#[cfg(doc)]
-use crate::limits;
+use crate::{background, limits};
 
 /// Ends with the store that it belongs to.
 #[derive(Debug)]
@@ -49,18 +47,35 @@ impl Drop for WriteBack {
 
 fn work(path: &Path, asked: &Receiver<()>) {
     while asked.recv().is_ok() {
-        if let Err(error) = write_back(path) {
-            // Nothing is lost by it, and a commit will say what is wrong.
-            tracing::debug!(%error, "the log could not be written back");
-        }
+        rush(path, asked);
     }
 }
 
-/// The connection is not kept: a store that is laid up, replaced or closed finds nobody else at its file.
-fn write_back(path: &Path) -> Result<(), StoreError> {
-    let failed = |e: rusqlite::Error| StoreError::sqlite(path, &e);
+/// Write back as long as it is asked for again and again, by one connection: to open one takes as long as a third of the writing.
+fn rush(path: &Path, asked: &Receiver<()>) {
+    let written = open(path).and_then(|conn| {
+        loop {
+            write_back(&conn, path)?;
+            if asked.recv_timeout(limits::wait(limits::STORE_WRITE_BACK_KEPT_MS)).is_err() {
+                return Ok(());
+            }
+        }
+    });
+    if let Err(error) = written {
+        // Nothing is lost by it, and a commit will say what is wrong.
+        tracing::debug!(%error, "the log could not be written back");
+    }
+}
+
+/// Not kept for longer than a rush: a store that is laid up, replaced or closed finds nobody else at its file.
+fn open(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags).map_err(failed)?;
+    let conn = Connection::open_with_flags(path, flags).map_err(|e| StoreError::sqlite(path, &e))?;
     schema::settle_write_back(&conn, path)?;
-    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(failed)
+    Ok(conn)
+}
+
+fn write_back(conn: &Connection, path: &Path) -> Result<(), StoreError> {
+    let asked = conn.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)").and_then(|mut s| s.query_row([], |_| Ok(())));
+    asked.map_err(|e| StoreError::sqlite(path, &e))
 }
