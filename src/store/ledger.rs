@@ -130,9 +130,9 @@ impl Ledger for Store {
         self.commit()
     }
 
-    /// A log that is long enough is written back beside the sales.
+    /// A log that is long enough is written back beside the sales: all of it but for what was written meanwhile, and that is asked for at once.
     fn between_sales(&mut self) {
-        self.look_at_log_after(limits::STORE_LOG_ENTRIES_UNSEEN_MAX);
+        self.look_at_log_after(if self.log_is_long { 1 } else { limits::STORE_LOG_ENTRIES_UNSEEN_MAX });
     }
 
     /// Write the log back, so that no sale has to wait for that, and begin it anew, so that a start finds one commit in it: what was written back
