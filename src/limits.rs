@@ -281,6 +281,8 @@ limits! {
     STORE_LOG_MAX_BYTES: u64 = 16_777_216;
     /// Pages of 4 KiB in the store's log from which on it is written back beside the sales.
     STORE_LOG_PAGES_KEPT: u32 = 300;
+    /// The same where no moment comes between two sales: each writing back is two more waits for the disk, and those who wait there are many.
+    STORE_LOG_PAGES_IN_RUSH_KEPT: u32 = 1_200;
     /// How long the connection that writes the log back beside the sales is kept for the next time.
     STORE_WRITE_BACK_KEPT_MS: u64 = 2_000;
     /// Steps of payments after which the store's writer looks, between two sales, how long its log is.

@@ -98,7 +98,7 @@ impl Ledger for Store {
             self.bind_log();
         }
         // In a rush there is no moment between two sales.
-        self.look_at_log_after(limits::STORE_LOG_ENTRIES_IN_RUSH_MAX);
+        self.look_at_log(limits::STORE_LOG_ENTRIES_IN_RUSH_MAX, limits::STORE_LOG_PAGES_IN_RUSH_KEPT);
         Ok(())
     }
 
@@ -132,7 +132,8 @@ impl Ledger for Store {
 
     /// A log that is long enough is written back beside the sales: all of it but for what was written meanwhile, and that is asked for at once.
     fn between_sales(&mut self) {
-        self.look_at_log_after(if self.log_is_long { 1 } else { limits::STORE_LOG_ENTRIES_UNSEEN_MAX });
+        let unseen = if self.log_is_long { 1 } else { limits::STORE_LOG_ENTRIES_UNSEEN_MAX };
+        self.look_at_log(unseen, limits::STORE_LOG_PAGES_KEPT);
     }
 
     /// Write the log back, so that no sale has to wait for that, and begin it anew, so that a start finds one commit in it: what was written back
@@ -208,8 +209,8 @@ impl Store {
         }
     }
 
-    /// Have the log written back beside the sales, if nobody looked at it for so many entries and it is long.
-    fn look_at_log_after(&mut self, entries: usize) {
+    /// Have the log written back beside the sales, if nobody looked at it for so many entries and it has so many pages.
+    fn look_at_log(&mut self, entries: usize, kept: u32) {
         if !self.log_is_bound || self.entries_unseen < entries {
             return;
         }
@@ -218,7 +219,7 @@ impl Store {
         self.rollback();
         let pages =
             self.conn.prepare_cached("PRAGMA wal_checkpoint(NOOP)").and_then(|mut s| s.query_row([], |r| r.get(1)));
-        self.log_is_long = matches!(pages, Ok::<u32, _>(limits::STORE_LOG_PAGES_KEPT..));
+        self.log_is_long = pages.is_ok_and(|pages: u32| pages >= kept);
         if let (Some(write_back), true) = (&self.write_back, self.log_is_long) {
             write_back.ask();
         }

@@ -98,7 +98,7 @@ fn grows_and_begins_anew(after_a_sale: impl Fn(&mut Store)) {
     // What was begun ahead is in the way of the question.
     store.rollback();
     let log = log_pages(&store);
-    assert!(log < limits::STORE_LOG_PAGES_KEPT, "{log} pages after {sales} sales");
+    assert!(log < limits::STORE_LOG_PAGES_IN_RUSH_KEPT, "{log} pages after {sales} sales");
     drop(store);
     let report = crate::store::audit::audit(dir.path()).expect("read");
     assert!(report.holds(), "{report}");
