@@ -137,12 +137,15 @@ impl Handle {
             Event::Sell(sell) => sell.code.as_ref().map(|_| (sell.id, sell.method)),
             _ => None,
         };
-        let (envelope, answer) = Envelope::ask(event);
+        let (envelope, mut answer) = Envelope::ask(event);
         self.queue.try_send(envelope).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => Denial::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Denial::ShuttingDown,
         })?;
-        // The driver is at work by now.
+        // The driver is at work by now, or was quicker.
+        if let Ok(answered) = answer.try_recv() {
+            return answered;
+        }
         let _guessed = self.guess(sale);
         answer.await.map_err(|_| Denial::ShuttingDown)?
     }

@@ -34,8 +34,8 @@ impl Ledger for Store {
             return Ok(());
         }
         self.heal()?;
-        // A transaction that an error ended, or that a caller forgot, must not swallow this one.
-        self.rollback();
+        // A transaction that a caller forgot must not swallow this one.
+        self.end_open();
         self.run(BEGIN).map_err(|e| self.suspect(&e))
     }
 
@@ -73,12 +73,15 @@ impl Ledger for Store {
         }
         let owed = self.owed_after(entry)?;
         let written = if self.entries == 0 { self.append_first(entry, owed) } else { self.append_more(entry, owed) };
-        if written.is_ok() {
-            self.entries += 1;
-            self.owed = Some(owed);
-            if entry.moves.iter().any(Move::touches_receipts) {
-                self.queue = None;
+        match &written {
+            Ok(()) => {
+                self.entries += 1;
+                self.owed = Some(owed);
+                if entry.moves.iter().any(Move::touches_receipts) {
+                    self.queue = None;
+                }
             }
+            Err(_) => (self.owed, self.queue) = (None, None),
         }
         written
     }
@@ -104,10 +107,11 @@ impl Ledger for Store {
 
     fn rollback(&mut self) {
         self.is_begun_ahead = false;
+        // SQLite may have ended the transaction by itself, and has taken back what was counted in it.
+        (self.owed, self.queue) = (None, None);
         if !self.conn.is_autocommit() {
             // Can only fail where no transaction is left, which is what is wanted.
             let _ = self.run("ROLLBACK");
-            (self.owed, self.queue) = (None, None);
         }
     }
 
@@ -198,6 +202,13 @@ impl Store {
         }
     }
 
+    /// Drop a transaction that nobody is at work in.
+    fn end_open(&mut self) {
+        if !self.conn.is_autocommit() {
+            self.rollback();
+        }
+    }
+
     /// From now on a commit that makes the log too long writes it back at once. Not from the first: what an earlier life left in it, cut off in a
     /// rush, would be written back before the terminal is ready.
     fn bind_log(&mut self) {
@@ -216,7 +227,7 @@ impl Store {
         }
         self.entries_unseen = 0;
         // SQLite does not look at the log within a transaction.
-        self.rollback();
+        self.end_open();
         let pages =
             self.conn.prepare_cached("PRAGMA wal_checkpoint(NOOP)").and_then(|mut s| s.query_row([], |r| r.get(1)));
         self.log_is_long = pages.is_ok_and(|pages: u32| pages >= kept);
@@ -227,10 +238,13 @@ impl Store {
 
     /// Write the log back into the file, as far as readers let it. Whether all of it is there.
     fn write_back(&mut self) -> bool {
-        self.rollback();
-        let lengths = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
+        self.end_open();
+        let lengths =
+            |row: &rusqlite::Row<'_>| Ok((row.get::<_, bool>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
         match self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], lengths) {
-            Ok((log, written)) => {
+            // The thread beside the sales is at it.
+            Ok((true, ..)) => false,
+            Ok((false, log, written)) => {
                 self.commits_in_log = 0;
                 self.log_is_long &= log != written;
                 log == written

@@ -118,6 +118,10 @@ impl DrawTarget for Memory {
 
     fn fill_solid(&mut self, area: &Rectangle, color: Rgb565) -> Result<(), Infallible> {
         let area = area.intersection(&self.bounding_box());
+        // It is not cut to the picture then.
+        if area.is_zero_sized() {
+            return Ok(());
+        }
         let (width, stride) = (to_usize(area.size.width) * PIXEL_BYTES, to_usize(self.size.width) * PIXEL_BYTES);
         // An area without a pixel in the picture has no corner in it.
         let Some(from) = self.offset(area.top_left) else { return Ok(()) };
@@ -182,9 +186,16 @@ mod tests {
         filled(0, 0, 4, 3, 4 * 3);
         filled(1, 0, 1, 1, 1);
         filled(2, 2, 9, 9, 2);
-        for (x, y, width, height) in
-            [(4, 0, 2, 2), (0, 3, 2, 2), (-3, -3, 2, 2), (1, 1, 0, 2), (1, 1, 2, 0), (9, 9, 0, 0)]
-        {
+        for (x, y, width, height) in [
+            (4, 0, 2, 2),
+            (0, 3, 2, 2),
+            (-3, -3, 2, 2),
+            (1, 1, 0, 2),
+            (1, 2, 0, 9),
+            (1, 1, 2, 0),
+            (3, 1, 9, 0),
+            (9, 9, 0, 0),
+        ] {
             filled(x, y, width, height, 0);
         }
     }

@@ -192,6 +192,42 @@ fn the_queue_is_counted_as_it_changes() {
 }
 
 #[test]
+fn what_sqlite_took_back_by_itself_is_counted_no_more() {
+    let (_dir, mut store) = fresh();
+    let mut scribe = Scribe::new();
+    scribe.write(&mut store, vec![opened(1, Method::Click, Some("code-1"))]);
+    let (approval, receipt) = (scribe.entry(vec![approved(1, Fiscal::Owed)]), scribe.entry(vec![brought(1)]));
+    let depth = |store: &mut Store| {
+        let depth = store.queue_depth().expect("read");
+        (depth.owed, depth.queued)
+    };
+    let said = |store: &Store| -> Option<i64> {
+        let last = "SELECT owed FROM journal ORDER BY seq DESC LIMIT 1";
+        store.conn.query_row(last, [], |row| row.get(0)).expect("read")
+    };
+    for (entry, before, after) in [(&approval, (0, 0), (1, 0)), (&receipt, (1, 0), (0, 1))] {
+        for is_told in [true, false] {
+            store.begin().expect("begin");
+            store.append(entry).expect("append");
+            assert_eq!(depth(&mut store), after, "as the driver asks before each commit");
+            // What a disk that is full or broken does to a commit.
+            store.conn.execute_batch("ROLLBACK").expect("taken back");
+            if is_told {
+                store.rollback();
+            } else {
+                assert!(store.commit().is_err());
+            }
+            store.rollback();
+            assert_eq!(depth(&mut store), before);
+        }
+        store.begin().expect("begin");
+        store.append(entry).expect("append");
+        store.commit().expect("commit");
+        assert_eq!((depth(&mut store), said(&store)), (after, i64::try_from(after.0).ok()));
+    }
+}
+
+#[test]
 fn the_queue_lists_what_is_due_and_what_waits() {
     let (_dir, mut store) = fresh();
     let mut scribe = Scribe::new();
