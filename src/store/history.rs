@@ -146,7 +146,8 @@ impl History for Archive {
     }
 
     fn queue_depth(&self) -> Result<QueueDepth, HistoryError> {
-        self.read(depth)
+        // Two questions about one moment.
+        self.read(|conn| depth(&*conn.unchecked_transaction()?))
     }
 }
 
