@@ -141,14 +141,17 @@ impl<L: Ledger> Driver<L> {
             // A sale waits for its provider, and everybody else for the sale: the provider is asked before the picture is drawn and the till told.
             self.step(std::mem::take(&mut batch)).into_iter().for_each(&mut release);
             self.tell_everybody();
-            if self.pictures.borrow().open == 0 {
+            let at_work = self.pictures.borrow().open > 0;
+            if !at_work {
                 self.ledger.between_sales();
             }
             if self.health == StoreHealth::Good {
                 if idle {
                     self.ledger.rest();
                 }
-                self.ledger.begin_ahead();
+                if at_work {
+                    self.ledger.begin_ahead();
+                }
             }
         }
     }

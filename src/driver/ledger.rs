@@ -69,8 +69,8 @@ pub trait Ledger: Send {
     /// Nothing waits: do now what need not be done while somebody does.
     fn rest(&mut self) {}
 
-    /// Everybody has heard of the last step: begin the next transaction now, so that no step waits for that. Does not wait; a `begin` that
-    /// finds nothing begun begins.
+    /// Everybody has heard of the last step, and a payment waits for its next one: begin that one's transaction now, so that it need not. Does not
+    /// wait; a `begin` that finds nothing begun begins.
     fn begin_ahead(&mut self) {}
 
     /// The queue in numbers, at the cost of a look-up.
