@@ -52,6 +52,7 @@ const FROZEN_MIGRATIONS: &[(&str, u64)] = &[
     ("0007-line-of-last-change.sql", 0x3c6c_86ce_9501_9ce6),
     ("0008-cards-asked-again.sql", 0x7f15_fb4c_8944_fe0d),
     ("0009-fewer-statements-a-sale.sql", 0x6248_2601_8a49_3e2f),
+    ("0010-debts-on-the-line.sql", 0x6319_e459_003b_61f9),
 ];
 
 /// Which rooms a room may name; the rooms that are not listed here are joined by the daemon and may name all.

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::outside::charge;
@@ -32,7 +31,8 @@ pub(super) struct Ahead {
 #[derive(Default)]
 struct Open {
     by_payment: HashMap<PaymentId, oneshot::Sender<Arc<Payment>>>,
-    guessed_in_vain: Option<Instant>,
+    /// A guess was in vain not long ago.
+    guesses_rest: bool,
 }
 
 impl Ahead {
@@ -44,8 +44,7 @@ impl Ahead {
     /// A sale was asked for, and is being decided on.
     pub(super) fn guess(self: &Arc<Self>, driver: &Handle, id: PaymentId, method: Method) -> Guessed {
         self.providers.get(method)?;
-        let in_vain = self.open().guessed_in_vain;
-        if in_vain.is_some_and(|since| since.elapsed() < READY) {
+        if self.open().guesses_rest {
             return None;
         }
         self.begin(driver, id, method);
@@ -99,8 +98,12 @@ struct Unsure {
 impl Drop for Unsure {
     fn drop(&mut self) {
         let mut open = self.ahead.open();
-        if open.by_payment.remove(&self.id).is_some() {
-            open.guessed_in_vain = Some(Instant::now());
+        if open.by_payment.remove(&self.id).is_some() && !std::mem::replace(&mut open.guesses_rest, true) {
+            let ahead = self.ahead.clone();
+            self.ahead.tasks.spawn(async move {
+                tokio::time::sleep(READY).await;
+                ahead.open().guesses_rest = false;
+            });
         }
     }
 }
@@ -202,7 +205,7 @@ mod tests {
         let house = House::new();
         assert_eq!(house.asks(1, Some("880101698207133391")).await.0, 1);
         assert_eq!(house.asks(2, Some("880101698207133392")).await.0, 1);
-        tokio::time::sleep(READY).await;
+        tokio::time::sleep(2 * READY).await;
         assert_eq!(house.asks(3, Some("880101698207133393")).await.0, 2);
     }
 
