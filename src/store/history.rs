@@ -168,7 +168,7 @@ pub(super) const DEPTH: &str =
     "SELECT queued, parked, (SELECT min(asked_ms) FROM outbox WHERE state = 'queued') FROM depth";
 
 /// How many paid sales owe their receipt: the last line of the journal says it.
-pub(super) const OWED: &str = "SELECT owed FROM journal ORDER BY seq DESC LIMIT 1";
+const OWED: &str = "SELECT owed FROM journal ORDER BY seq DESC LIMIT 1";
 
 /// The queue in numbers: what its lines and its triggers keep, and the first entry of an index.
 pub(super) fn depth(conn: &Connection) -> rusqlite::Result<QueueDepth> {

@@ -51,7 +51,7 @@ fn work(path: &Path, asked: &Receiver<()>) {
     }
 }
 
-/// Write back as long as it is asked for again and again, by one connection: to open one takes as long as a third of the writing.
+/// Write back as long as it is asked for again and again, by one connection: to open one takes more than a quarter of the whole.
 fn rush(path: &Path, asked: &Receiver<()>) {
     let written = open(path).and_then(|conn| {
         loop {
