@@ -142,7 +142,9 @@ impl<L: Ledger> Driver<L> {
             self.step(std::mem::take(&mut batch)).into_iter().for_each(&mut release);
             self.tell_everybody();
             let at_work = self.pictures.borrow().open > 0;
-            if !at_work {
+            if at_work {
+                self.ledger.amid_sales();
+            } else {
                 self.ledger.between_sales();
             }
             if self.health == StoreHealth::Good {

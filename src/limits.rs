@@ -279,18 +279,20 @@ limits! {
     STORE_BUSY_MS: u64 = 5_000;
     /// The store's log once it was written back: a burst may make it longer, but it does not stay so.
     STORE_LOG_MAX_BYTES: u64 = 16_777_216;
-    /// Pages of 4 KiB in the store's log from which on it is written back beside the sales.
-    STORE_LOG_PAGES_KEPT: u32 = 300;
-    /// The same where no moment comes between two sales: each writing back is two more waits for the disk, and those who wait there are many.
+    /// Pages of 4 KiB in the store's log from which on it is written back beside sales that follow each other: each time two or three of them wait longer for the disk, and there are 360 sales in so many pages.
+    STORE_LOG_PAGES_KEPT: u32 = 3_600;
+    /// The same where no moment comes between two sales: those who wait for the disk share their waits, and a start after a power cut in a rush has less to read.
     STORE_LOG_PAGES_IN_RUSH_KEPT: u32 = 1_200;
+    /// Pages that may be left of the log after it was written back beside the sales: so few are written back between two commits, and the log begins anew.
+    STORE_LOG_PAGES_LEFT_MAX: u32 = 300;
     /// How long the connection that writes the log back beside the sales is kept for the next time.
     STORE_WRITE_BACK_KEPT_MS: u64 = 2_000;
     /// Steps of payments after which the store's writer looks, between two sales, how long its log is.
     STORE_LOG_ENTRIES_UNSEEN_MAX: usize = 16;
-    /// The same where no moment comes between two sales: then a commit looks.
+    /// The same where no moment comes between two sales.
     STORE_LOG_ENTRIES_IN_RUSH_MAX: usize = 64;
     /// Pages in the store's log after which a commit writes them back itself: a rush without a pause fills no disk, and a start after a power cut reads no longer log.
-    STORE_LOG_PAGES_MAX: u32 = 2_400;
+    STORE_LOG_PAGES_MAX: u32 = 4_000;
     /// Spaces behind the body of a new payment's row: room for what its end adds, so that the end moves no other row to another page.
     STORE_ROW_ROOM_BYTES: usize = 448;
     /// Commits that may stand in the store's log while nothing happens; with more, a moment of rest is used to write them back.

@@ -63,8 +63,11 @@ pub trait Ledger: Send {
         Ok(())
     }
 
-    /// No payment is at work: have done beside the sales what no sale is to wait for. Returns at once.
+    /// No payment is at work, and effects and answers of the last step are out: have done beside the sales what no sale is to wait for.
     fn between_sales(&mut self) {}
+
+    /// The same while payments are at work: in a rush no moment comes between two sales.
+    fn amid_sales(&mut self) {}
 
     /// Nothing waits: do now what need not be done while somebody does.
     fn rest(&mut self) {}

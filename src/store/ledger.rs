@@ -100,8 +100,6 @@ impl Ledger for Store {
         if !self.log_is_bound && self.commits_in_log >= 2 * limits::STORE_LOG_COMMITS_KEPT {
             self.bind_log();
         }
-        // In a rush there is no moment between two sales.
-        self.look_at_log(limits::STORE_LOG_ENTRIES_IN_RUSH_MAX, limits::STORE_LOG_PAGES_IN_RUSH_KEPT);
         Ok(())
     }
 
@@ -134,10 +132,15 @@ impl Ledger for Store {
         self.commit()
     }
 
-    /// A log that is long enough is written back beside the sales: all of it but for what was written meanwhile, and that is asked for at once.
     fn between_sales(&mut self) {
         let unseen = if self.log_is_long { 1 } else { limits::STORE_LOG_ENTRIES_UNSEEN_MAX };
         self.look_at_log(unseen, limits::STORE_LOG_PAGES_KEPT);
+    }
+
+    fn amid_sales(&mut self) {
+        let long = self.log_is_long;
+        let unseen = if long { limits::STORE_LOG_ENTRIES_UNSEEN_MAX } else { limits::STORE_LOG_ENTRIES_IN_RUSH_MAX };
+        self.look_at_log(unseen, limits::STORE_LOG_PAGES_IN_RUSH_KEPT);
     }
 
     /// Write the log back, so that no sale has to wait for that, and begin it anew, so that a start finds one commit in it: what was written back
@@ -221,6 +224,9 @@ impl Store {
     }
 
     /// Have the log written back beside the sales, if nobody looked at it for so many entries and it has so many pages.
+    ///
+    /// What is committed meanwhile is left, and with it the log does not begin anew. Where one sale follows the other the thread would come too
+    /// late for it each time, so that these few pages are written back here, before the next sale begins.
     fn look_at_log(&mut self, entries: usize, kept: u32) {
         if !self.log_is_bound || self.entries_unseen < entries {
             return;
@@ -228,10 +234,16 @@ impl Store {
         self.entries_unseen = 0;
         // SQLite does not look at the log within a transaction.
         self.end_open();
-        let pages =
-            self.conn.prepare_cached("PRAGMA wal_checkpoint(NOOP)").and_then(|mut s| s.query_row([], |r| r.get(1)));
-        self.log_is_long = pages.is_ok_and(|pages: u32| pages >= kept);
-        if let (Some(write_back), true) = (&self.write_back, self.log_is_long) {
+        let lengths = |row: &rusqlite::Row<'_>| Ok((row.get::<_, u32>(1)?, row.get::<_, u32>(2)?));
+        let looked = self.conn.prepare_cached("PRAGMA wal_checkpoint(NOOP)").and_then(|mut s| s.query_row([], lengths));
+        let (pages, written) = looked.unwrap_or_default();
+        self.log_is_long = pages >= kept;
+        if !self.log_is_long {
+            return;
+        }
+        if written > 0 && pages.saturating_sub(written) <= limits::STORE_LOG_PAGES_LEFT_MAX {
+            self.write_back();
+        } else if let Some(write_back) = &self.write_back {
             write_back.ask();
         }
     }

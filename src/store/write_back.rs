@@ -1,9 +1,12 @@
 //! The log is written back into the file beside the sales: by a thread and a connection of its own, so that no sale waits for it.
 //!
-//! SQLite lets both go on at once. The log begins anew with the first line after a moment in which all of it is in the file; a rush without such a
-//! moment is ended by a commit that writes it back itself ([`limits::STORE_LOG_PAGES_MAX`]).
+//! SQLite lets both go on at once. The log begins anew with the first line after a moment in which all of it is in the file: what was committed while
+//! the thread was at it is written back by the store itself, between two commits ([`limits::STORE_LOG_PAGES_LEFT_MAX`]). Where the thread does not get
+//! that far, a commit writes the whole log back in the end ([`limits::STORE_LOG_PAGES_MAX`]).
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -17,6 +20,8 @@ use crate::{background, limits};
 #[derive(Debug)]
 pub(super) struct WriteBack {
     wanted: Option<SyncSender<()>>,
+    /// From the question until the log was written back, or could not be.
+    at_work: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -24,13 +29,17 @@ impl WriteBack {
     /// For the file at `path`. Where the system has no thread for it, commits write the log back themselves.
     pub(super) fn of(path: PathBuf) -> Self {
         let (wanted, asked) = sync_channel(1);
-        let thread = background::spawn("write-back", move || work(&path, &asked)).ok();
-        Self { wanted: Some(wanted), thread }
+        let at_work = Arc::<AtomicBool>::default();
+        let at_it = at_work.clone();
+        let thread = background::spawn("write-back", move || work(&path, &asked, &at_it)).ok();
+        Self { wanted: Some(wanted), at_work, thread }
     }
 
-    /// Write the log back soon. Does not wait; who asks twice is served once.
+    /// Write the log back soon. Does not wait; who asks again while it is being written back is not served twice.
     pub(super) fn ask(&self) {
-        if let Some(wanted) = &self.wanted {
+        if let Some(wanted) = &self.wanted
+            && !self.at_work.swap(true, Ordering::AcqRel)
+        {
             let _ = wanted.try_send(());
         }
     }
@@ -45,23 +54,25 @@ impl Drop for WriteBack {
     }
 }
 
-fn work(path: &Path, asked: &Receiver<()>) {
+fn work(path: &Path, asked: &Receiver<()>, at_work: &AtomicBool) {
     while asked.recv().is_ok() {
-        rush(path, asked);
+        rush(path, asked, at_work);
     }
 }
 
 /// Write back as long as it is asked for again and again, by one connection: to open one takes more than a quarter of the whole.
-fn rush(path: &Path, asked: &Receiver<()>) {
+fn rush(path: &Path, asked: &Receiver<()>, at_work: &AtomicBool) {
     let written = open(path).and_then(|conn| {
         loop {
             write_back(&conn, path)?;
+            at_work.store(false, Ordering::Release);
             if asked.recv_timeout(limits::wait(limits::STORE_WRITE_BACK_KEPT_MS)).is_err() {
                 return Ok(());
             }
         }
     });
     if let Err(error) = written {
+        at_work.store(false, Ordering::Release);
         // Nothing is lost by it, and a commit will say what is wrong.
         tracing::debug!(%error, "the log could not be written back");
     }

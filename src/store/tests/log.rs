@@ -68,12 +68,43 @@ fn it_is_where_the_next_step_is_begun_ahead() {
         store.begin_ahead();
     });
     // In a rush, too.
-    grows_and_begins_anew(Store::begin_ahead);
+    grows_and_begins_anew(|store| {
+        store.amid_sales();
+        store.begin_ahead();
+    });
 }
 
 #[test]
 fn it_is_even_where_no_moment_comes_between_two_sales() {
-    grows_and_begins_anew(|_| {});
+    grows_and_begins_anew(Store::amid_sales);
+}
+
+/// The thread comes too late for the last of the log each time.
+#[test]
+fn what_is_left_of_it_is_written_back_between_two_commits() {
+    let (dir, mut store) = fresh();
+    let mut scribe = Scribe::new();
+    store.log_is_bound = true;
+    let beside = Connection::open(dir.path().join(FILE)).expect("open");
+    let sale = |number| opened(number, Method::Click, Some(&format!("code-{number}")));
+    let (mut number, mut passes) = (0, 0);
+    let begun_anew = |dir: &Path| std::fs::read(dir.join("tolov.db-wal")).expect("the log")[16..24].to_vec();
+    let first = begun_anew(dir.path());
+    store.write_back = None;
+    while begun_anew(dir.path()) == first {
+        if log_pages(&store) >= limits::STORE_LOG_PAGES_IN_RUSH_KEPT && passes == 0 {
+            // As the thread does, and the next sale is faster than it.
+            beside.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).expect("written back");
+            passes += 1;
+        }
+        number += 1;
+        assert!(number < 2_000, "{} pages, written back {passes} times", log_pages(&store));
+        scribe.write(&mut store, vec![sale(number)]);
+        store.amid_sales();
+    }
+    assert_eq!(passes, 1);
+    let log = log_pages(&store);
+    assert!(log < limits::STORE_LOG_PAGES_LEFT_MAX, "{log} pages after {number} sales");
 }
 
 fn grows_and_begins_anew(after_a_sale: impl Fn(&mut Store)) {
