@@ -97,6 +97,7 @@ fn what_is_left_of_it_is_written_back_between_two_commits() {
             store.log_is_long = false;
             store.begin_ahead();
             assert!(store.is_begun_ahead);
+            store.log_is_long = true;
             beside.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).expect("written back");
             passes += 1;
         }
